@@ -1,0 +1,50 @@
+# `make run` and `make test` need Python 3.11 or newer and make; the first call sets up .venv, later ones reuse it.
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV ?= .venv
+DJANGO ?= Django>=5.2,<6
+PORT ?= 8000
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+SAMPLE := samples/bookshop
+
+.PHONY: run test check format bench clean
+
+run: $(VENV)/.run
+	@echo "==> bookshop: migrating and seeding (does nothing the second time)"
+	@cd $(SAMPLE) && $(abspath $(BIN))/python manage.py prepare
+	@cd $(SAMPLE) && exec $(abspath $(BIN))/django-faas emulate --port $(PORT)
+
+test: $(VENV)/.dev
+	@PYTHONDEVMODE=1 $(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev
+	@for script in benchmarks/*.py; do echo "==> $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache $(SAMPLE)/.faas $(SAMPLE)/staticfiles $(SAMPLE)/media $(SAMPLE)/*.sqlite3
+
+$(BIN)/uv:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found; install one, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "==> creating $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/.run: pyproject.toml $(SAMPLE)/requirements.txt | $(BIN)/uv
+	@echo "==> installing django-faas with its emulator, and what the bookshop needs"
+	@$(INSTALL) "$(DJANGO)" -e '.[infra]' -r $(SAMPLE)/requirements.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run pyproject.toml
+	@echo "==> installing the test tools"
+	@$(INSTALL) "$(DJANGO)" -e '.[dev]' -r $(SAMPLE)/requirements.txt
+	@touch $@

@@ -1,0 +1,54 @@
+"""What every front door is: HTTP in, event out; the function's answer in, HTTP out; and its own error answers."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from ..http import Request, Response
+
+Event = dict[str, Any]
+
+
+class Failure(enum.Enum):
+    """Why there is no answer from the function to hand on."""
+
+    FUNCTION = "the function raised, crashed or ran into its own time limit"
+    DEADLINE = "the front door's own time limit passed; the function goes on"
+    THROTTLED = "no environment was free and no more may be started"
+    RESPONSE_TOO_LARGE = "the function's answer is over the service's limit"
+
+
+class Rejected(Exception):
+    """The front door answers by itself: no such route, or a request over one of its limits."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self.response = response
+
+
+class FrontDoor(Protocol):
+    """One front door; an instance holds its settings (stage, identifiers) and no request's state."""
+
+    name: str
+    timeout: float | None
+    """Seconds the door waits for the function, cold start included; None where it waits as long as the function may."""
+
+    def event(self, request: Request, request_id: str) -> Event:
+        """The event AWS would send for ``request``; raises `Rejected` where the door answers alone.
+
+        ``request_id`` is a UUID; doors that show another form of id derive it from this one.
+        """
+        ...
+
+    def response(self, payload: bytes, event: Mapping[str, Any], request_id: str) -> Response:
+        """The HTTP response for the JSON ``payload`` the function answered ``event`` with.
+
+        A payload the door can't understand becomes the door's own error answer, as on AWS; never an exception.
+        """
+        ...
+
+    def failure(self, failure: Failure, event: Mapping[str, Any], request_id: str) -> Response:
+        """The door's own answer where the function gave none."""
+        ...

@@ -1,0 +1,43 @@
+"""The neutral pair that the servers, the CDN and every front door pass along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request as it came off the wire.
+
+    ``path`` is percent-encoded exactly as the client sent it and begins with ``/``; ``query`` is raw, without its
+    ``?``. Header names keep the case, and headers the order, they were sent in; values are text (UTF-8 where the bytes
+    are UTF-8, else Latin-1). ``received`` is in seconds since the epoch.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    client: str = "127.0.0.1"
+    scheme: str = "http"
+    port: int = 80
+    protocol: str = "HTTP/1.1"
+    received: float = 0.0
+
+    def header(self, name: str) -> str | None:
+        """The last value of the header called ``name`` (lower case), or None."""
+        return next((value for key, value in reversed(self.headers) if key.lower() == name), None)
+
+    def header_values(self, name: str) -> list[str]:
+        """Every value of the header called ``name`` (lower case), in the order sent."""
+        return [value for key, value in self.headers if key.lower() == name]
+
+
+@dataclass(slots=True)
+class Response:
+    """One HTTP response as it goes onto the wire; the server adds ``Date`` and the body's length."""
+
+    status: int
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes = b""
