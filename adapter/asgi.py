@@ -1,0 +1,176 @@
+"""The ASGI leg: one HTTPRequest into an ASGI 3 application, its answer out as one HTTPResponse.
+
+One event loop serves the whole process, and one lifespan: clients and pools that the application keeps on its loop
+stay usable from one invocation to the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import quote_from_bytes
+
+from .exceptions import ConfigurationError
+from .http import HTTPRequest, HTTPResponse, reason_phrase
+from .wsgi import server
+
+Message = MutableMapping[str, Any]
+Scope = dict[str, Any]
+ASGIApplication = Callable[
+    [Scope, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
+]
+
+_VERSION = {"version": "3.0", "spec_version": "2.4"}
+
+
+class ASGILeg:
+    """Calls an ASGI application; starts its lifespan at once, ends it with `close`."""
+
+    def __init__(self, application: ASGIApplication) -> None:
+        self._application = application
+        self._loop = asyncio.new_event_loop()
+        self._lifespan = Lifespan(application, self._loop)
+
+    def __call__(self, request: HTTPRequest) -> HTTPResponse:
+        """The application's whole answer; whatever the application raises passes through."""
+        exchange = _Exchange(request)
+        scope = build_scope(request, self._lifespan.state)
+        task = self._loop.create_task(
+            _awaited(self._application(scope, exchange.receive, exchange.send)), context=contextvars.copy_context()
+        )
+        self._loop.run_until_complete(task)
+        return exchange.response()
+
+    def close(self) -> None:
+        """End the lifespan and the loop; the leg can't be called after it."""
+        if not self._loop.is_closed():
+            self._lifespan.shut_down()
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            self._loop.close()
+
+
+async def _awaited(awaitable: Awaitable[None]) -> None:
+    await awaitable
+
+
+def build_scope(request: HTTPRequest, state: dict[str, Any]) -> Scope:
+    """The ``http`` scope of ``request`` (asgi.readthedocs.io, HTTP & WebSocket message format 2.4).
+
+    The event and the context are found under ``faas.event`` and ``faas.context``, and under Mangum's ``aws.*`` names.
+    """
+    headers: list[tuple[bytes, bytes]] = []
+    host, proto, port, sent_length = "", "https", None, False
+    for name, value in request.headers:
+        if "_" in name:
+            continue
+        if name == "content-length":
+            sent_length = True
+            continue
+        headers.append((name.encode("latin-1"), value.encode("utf-8", "surrogatepass")))
+        if name == "host":
+            host = value
+        elif name == "x-forwarded-proto":
+            proto = value
+        elif name == "x-forwarded-port":
+            port = value
+    if sent_length or request.body:
+        headers.append((b"content-length", b"%d" % len(request.body)))
+    scheme = "http" if proto == "http" else "https"
+    server_name, server_port = server(host, port, scheme)
+    root_path = request.script_name.encode("latin-1")
+    raw_path = request.raw_path
+    return {
+        "type": "http",
+        "asgi": _VERSION,
+        "http_version": "1.1",
+        "method": request.method,
+        "scheme": scheme,
+        "path": (root_path + request.path).decode("utf-8", "replace"),
+        "raw_path": (quote_from_bytes(root_path + request.path) if raw_path is None else raw_path).encode(),
+        "query_string": request.query.encode("utf-8", "surrogatepass"),
+        "root_path": root_path.decode("utf-8", "replace"),
+        "headers": headers,
+        "client": (request.client, 0) if request.client else None,
+        "server": (server_name, int(server_port)) if server_port.isdecimal() else (server_name, None),
+        "state": state.copy(),
+        "extensions": {},
+        "faas.event": request.event,
+        "faas.context": request.context,
+        "aws.event": request.event,
+        "aws.context": request.context,
+    }
+
+
+class _Exchange:
+    """One request's two channels."""
+
+    def __init__(self, request: HTTPRequest) -> None:
+        self._body: bytes | None = request.body
+        self._status: int | None = None
+        self._headers: list[tuple[str, str]] = []
+        self._chunks: list[bytes] = []
+        self._complete = asyncio.Event()
+
+    async def receive(self) -> Message:
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        await self._complete.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "http.response.start" and self._status is None:
+            self._status = message["status"]
+            self._headers = [
+                (bytes(name).decode("latin-1"), bytes(value).decode("latin-1"))
+                for name, value in message.get("headers", ())
+            ]
+        elif kind == "http.response.body" and self._status is not None and not self._complete.is_set():
+            self._chunks.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                self._complete.set()
+        else:
+            raise RuntimeError(f"the application sent {kind!r} where ASGI does not allow it")
+
+    def response(self) -> HTTPResponse:
+        if self._status is None or not self._complete.is_set():
+            raise RuntimeError("the application returned before its response was complete")
+        return HTTPResponse(self._status, reason_phrase(self._status), self._headers, b"".join(self._chunks))
+
+
+class Lifespan:
+    """The application's lifespan: started once, or found not to be supported, as Django's is not."""
+
+    def __init__(self, application: ASGIApplication, loop: asyncio.AbstractEventLoop) -> None:
+        self.state: dict[str, Any] = {}
+        self._loop = loop
+        self._to_application: asyncio.Queue[Message] = asyncio.Queue()
+        self._from_application: asyncio.Queue[Message] = asyncio.Queue()
+        scope: Scope = {"type": "lifespan", "asgi": _VERSION, "state": self.state}
+        self._task = loop.create_task(
+            _awaited(application(scope, self._to_application.get, self._from_application.put))
+        )
+        answer = loop.run_until_complete(self._tell("lifespan.startup"))
+        if answer is not None and answer["type"] == "lifespan.startup.failed":
+            raise ConfigurationError(f"The application's lifespan startup failed: {answer.get('message', '')}")
+
+    async def _tell(self, kind: str) -> Message | None:
+        """The application's answer to a lifespan event, None when it ended without one."""
+        await self._to_application.put({"type": kind})
+        answer = asyncio.ensure_future(self._from_application.get())
+        await asyncio.wait({answer, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        if answer.done() or not self._from_application.empty():
+            return await answer
+        answer.cancel()
+        self._task.exception()  # an application without lifespan raises; taken here, asyncio need not report it
+        return None
+
+    def shut_down(self) -> None:
+        """Tell the application that the process ends, and wait for it."""
+        if not self._task.done():
+            self._loop.run_until_complete(self._tell("lifespan.shutdown"))
+            self._loop.run_until_complete(asyncio.wait({self._task}, timeout=1))

@@ -1,0 +1,82 @@
+"""The INIT phase: from ``DJANGO_SETTINGS_MODULE`` to a loaded application."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+from typing import Any
+
+from .exceptions import ConfigurationError
+from .handler import LambdaHandler
+
+
+def build_handler() -> LambdaHandler:
+    """The handler for the project that the environment names.
+
+    Reads ``DJANGO_SETTINGS_MODULE`` and ``FAAS_INTERFACE`` (``wsgi``, the default, or ``asgi``); raises
+    `ConfigurationError` when either names something that is not there. What the project's own code raises passes
+    through unchanged.
+    """
+    interface = os.environ.get("FAAS_INTERFACE") or "wsgi"
+    if interface not in _APPLICATIONS:
+        raise ConfigurationError(f"FAAS_INTERFACE is {interface!r}; it can be 'wsgi' (the default) or 'asgi'.")
+    _find_settings()
+    setting, factory = _APPLICATIONS[interface]
+    return LambdaHandler(_application(setting, factory), interface="asgi" if interface == "asgi" else "wsgi")
+
+
+_APPLICATIONS = {
+    "wsgi": ("WSGI_APPLICATION", "django.core.wsgi.get_wsgi_application"),
+    "asgi": ("ASGI_APPLICATION", "django.core.asgi.get_asgi_application"),
+}
+
+
+def _find_settings() -> None:
+    """Import the settings module; tell one that is not there from one that fails by itself."""
+    name = os.environ.get("DJANGO_SETTINGS_MODULE")
+    if not name:
+        raise ConfigurationError(
+            "DJANGO_SETTINGS_MODULE is not set. Set it in the function's environment to your project's settings, "
+            "for example mysite.settings (manage.py names it)."
+        )
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        raise ConfigurationError(
+            f"DJANGO_SETTINGS_MODULE is {name!r}, but there is no module {error.name!r}. Looked from {os.getcwd()}; "  # noqa: PTH109
+            "check the spelling, and that the function's package holds your project at its top."
+        ) from None
+
+
+def _application(setting: str, factory: str) -> Any:
+    """The callable that the setting names, Django's plain one where the project names none."""
+    from django.conf import settings
+    from django.utils.module_loading import import_string
+
+    path: str = getattr(settings, setting, None) or factory
+    try:
+        application = import_string(path)
+    except ImportError as error:
+        if not _is_about(error, path):
+            raise
+        raise ConfigurationError(f"The setting {setting} is {path!r}, which can't be imported: {error}.") from None
+    if path == factory:
+        application = application()
+    _log_to_stderr(settings.DEBUG)
+    return application
+
+
+def _is_about(error: ImportError, path: str) -> bool:
+    """Whether ``path`` itself can't be found, rather than something that its module imports in turn."""
+    if isinstance(error, ModuleNotFoundError):
+        return error.name is not None and path.startswith(error.name + ".")
+    return isinstance(error.__cause__, (AttributeError, ValueError))
+
+
+def _log_to_stderr(debug: bool) -> None:
+    """Let errors be seen: with DEBUG off Django's defaults log them to nobody, and a function has only its stderr."""
+    if not logging.root.handlers and not debug:
+        logging.basicConfig(format="[%(levelname)s] %(name)s: %(message)s")

@@ -1,0 +1,68 @@
+"""Everything the adapter raises on purpose.
+
+AdapterError
+├── ConfigurationError      the environment or the settings name something that is not there
+├── EventError
+│   ├── UnknownEventError   the event is of no kind the adapter serves
+│   └── MalformedEventError the event's kind is known, one of its fields is not what that kind promises
+└── RuntimeAPIError         the function service did not answer as its protocol says
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class AdapterError(Exception):
+    """Root of the adapter's errors; the text says what was found and what to do, so no traceback is needed."""
+
+
+class ConfigurationError(AdapterError):
+    """A setting or an environment variable names something that can't be used."""
+
+
+class RuntimeAPIError(AdapterError):
+    """The Runtime API answered with something its protocol does not allow here."""
+
+
+class EventError(AdapterError):
+    """An event can't be turned into an HTTP request; the invocation fails, the environment lives on."""
+
+
+class UnknownEventError(EventError):
+    """The event carries the marks of no front door."""
+
+    def __init__(self, event: object) -> None:
+        super().__init__(
+            f"No front door sends an event like this one: {outline(event)}. An event of an HTTP API or a function URL "
+            "has requestContext.http, a load balancer's has requestContext.elb, a REST API's has httpMethod and path. "
+            "In the Lambda console's test dialogue, choose the template 'API Gateway HTTP API' or 'AWS Proxy'."
+        )
+
+
+class MalformedEventError(EventError):
+    """A field of the event is not what its front door promises."""
+
+    def __init__(self, door: str, problem: str, event: object) -> None:
+        super().__init__(
+            f"This looks like an event of the front door {door}, but {problem}. What arrived: {outline(event)}. "
+            "Send the event as the front door made it, whole and unchanged."
+        )
+
+
+def outline(event: object) -> str:
+    """The event's shape without its values, which may be secret: ``{path: text of 6, headers: map of 3}``."""
+    if not isinstance(event, Mapping):
+        return _kind(event)
+    return "{" + ", ".join(f"{key}: {_kind(value)}" for key, value in list(event.items())[:24]) + "}"
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, Mapping):
+        return f"map of {len(value)}"
+    if isinstance(value, (str, list)):
+        return f"{'text' if isinstance(value, str) else 'list'} of {len(value)}"
+    return type(value).__name__

@@ -1,0 +1,55 @@
+"""One module a front door, all of one shape: does it send this event, read the event, write the answer."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from ..exceptions import MalformedEventError, UnknownEventError
+from ..http import HTTPRequest, HTTPResponse
+from . import alb, function_url, http_api, rest_api
+from .fields import Fields, first_mismatch
+
+__all__ = ["FRONT_DOORS", "FrontDoor", "read", "recognise"]
+
+
+class FrontDoor(Protocol):
+    """What each module of this package offers."""
+
+    NAME: str
+    FIELDS: Fields
+
+    def recognises(self, event: dict[str, Any]) -> bool:
+        """Whether the event carries this front door's own mark."""
+
+    def read(self, event: dict[str, Any], context: Any) -> HTTPRequest:
+        """The request inside the event; KeyError, TypeError, ValueError or AttributeError where it is malformed."""
+
+    def write(self, response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:
+        """The answer in the form this front door expects for this event."""
+
+
+# A function URL's mark is a narrower form of the HTTP API's, so it is asked first; REST's mark (httpMethod) is also in
+# an ALB event, so it is asked last.
+FRONT_DOORS: tuple[FrontDoor, ...] = (function_url, http_api, alb, rest_api)
+
+
+def recognise(event: Any) -> FrontDoor:
+    """The front door that sent ``event``; `UnknownEventError` when none did."""
+    if isinstance(event, dict):
+        for door in FRONT_DOORS:
+            if door.recognises(event):
+                return door
+    raise UnknownEventError(event)
+
+
+def read(door: FrontDoor, event: dict[str, Any], context: Any) -> HTTPRequest:
+    """The request inside the event; `MalformedEventError` naming the field at fault when it can't be read.
+
+    Nothing is checked beforehand, so a sound event pays nothing for it: the fields are gone through only after a
+    reader has stumbled.
+    """
+    try:
+        return door.read(event, context)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        problem = first_mismatch(event, door.FIELDS) or f"it can't be read ({type(error).__name__}: {error})"
+        raise MalformedEventError(door.NAME, problem, event) from error

@@ -1,0 +1,82 @@
+"""An Application Load Balancer: query never decoded; headers as lists when the target group's attribute says so.
+
+https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from ..http import HTTPRequest, HTTPResponse
+from .bodies import read_body, write_body
+from .fields import Fields
+from .headers import cookie_spellings, grouped, joined, read_headers
+
+__all__ = ["FIELDS", "NAME", "read", "recognises", "write"]
+
+NAME = "alb"
+FIELDS: Fields = {
+    "httpMethod": (True, "text"),
+    "path": (True, "text"),
+    "headers": (False, "a map of text"),
+    "multiValueHeaders": (False, "a map of lists of text"),
+    "queryStringParameters": (False, "a map of text"),
+    "multiValueQueryStringParameters": (False, "a map of lists of text"),
+    "body": (False, "text"),
+}
+
+
+def recognises(event: dict[str, Any]) -> bool:
+    context = event.get("requestContext")
+    return isinstance(context, dict) and "elb" in context
+
+
+def read(event: dict[str, Any], context: Any) -> HTTPRequest:
+    raw_path: str = event["path"]
+    headers = read_headers(event)
+    return HTTPRequest(
+        method=event["httpMethod"],
+        path=unquote_to_bytes(raw_path),
+        query=_query(event),
+        headers=headers,
+        body=read_body(event),
+        client=_peer(headers),
+        script_name="",
+        raw_path=raw_path,
+        event=event,
+        context=context,
+    )
+
+
+def _peer(headers: list[tuple[str, str]]) -> str:
+    """The last entry of X-Forwarded-For: the one that the balancer appended, the others came from the client."""
+    for name, value in reversed(headers):
+        if name == "x-forwarded-for":
+            return value.rpartition(",")[2].strip()
+    return ""
+
+
+def _query(event: dict[str, Any]) -> str:
+    multiple = event.get("multiValueQueryStringParameters")
+    if multiple:
+        return "&".join(f"{name}={value}" for name, values in multiple.items() for value in values)
+    return "&".join(f"{name}={value}" for name, value in (event.get("queryStringParameters") or {}).items())
+
+
+def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:
+    """``multiValueHeaders`` exactly when the event came with them: the balancer reads only the one it is set to."""
+    body, is_base64 = write_body(response)
+    answer: dict[str, Any] = {
+        "statusCode": response.status,
+        "statusDescription": f"{response.status} {response.reason}",
+        "isBase64Encoded": is_base64,
+        "body": body,
+    }
+    if "multiValueHeaders" in event:
+        answer["multiValueHeaders"] = grouped(response.headers)
+    else:
+        headers, cookies = joined(response.headers)
+        headers.update(zip(cookie_spellings(), cookies, strict=False))
+        answer["headers"] = headers
+    return answer

@@ -1,0 +1,71 @@
+"""Bodies through JSON: as text where they are text, as base64 where they are not."""
+
+from __future__ import annotations
+
+from binascii import a2b_base64, b2a_base64
+from functools import lru_cache
+from typing import Any
+
+from ..http import HTTPResponse
+
+_TEXT_APPLICATIONS = frozenset(
+    "application/" + name
+    for name in (
+        "ecmascript",
+        "graphql",
+        "javascript",
+        "json",
+        "jsonlines",
+        "manifest+json",
+        "rtf",
+        "sql",
+        "toml",
+        "x-javascript",
+        "x-ndjson",
+        "x-sh",
+        "x-www-form-urlencoded",
+        "xml",
+        "xml-dtd",
+        "yaml",
+    )
+)
+_TEXT_SUFFIXES = ("+json", "+xml", "+yaml", "+json-seq")
+
+
+def read_body(event: dict[str, Any]) -> bytes:
+    """The request's body as it came off the wire; ValueError when it claims to be base64 and is not."""
+    body = event.get("body")
+    if not body:
+        return b""
+    if event.get("isBase64Encoded"):
+        return a2b_base64(body, strict_mode=True)
+    data: bytes = body.encode()
+    return data
+
+
+def write_body(response: HTTPResponse) -> tuple[str, bool]:
+    """The body for JSON, and whether it is base64."""
+    body = response.body
+    if not body:
+        return "", False
+    content_type = ""
+    encoded = False
+    for name, value in response.headers:
+        lower = name.lower()
+        if lower == "content-type":
+            content_type = value
+        elif lower == "content-encoding":
+            encoded = value != "identity"
+    if not encoded and is_text(content_type):
+        try:
+            return body.decode(), False
+        except UnicodeDecodeError:
+            pass  # a charset that is not UTF-8: only base64 carries its bytes unchanged
+    return b2a_base64(body, newline=False).decode("ascii"), True
+
+
+@lru_cache(maxsize=128)
+def is_text(content_type: str) -> bool:
+    """Whether a body of this type is worth trying as JSON text rather than base64."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind.startswith("text/") or kind in _TEXT_APPLICATIONS or kind.endswith(_TEXT_SUFFIXES)

@@ -1,0 +1,43 @@
+"""A Lambda function URL: payload format 2.0, its ``rawPath`` still percent-encoded.
+
+``requestContext.http.path`` is decoded and has lost its trailing slash, so it is not used.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from ..http import HTTPRequest
+from .bodies import read_body
+from .payload_2 import FIELDS, read_headers, write
+
+__all__ = ["FIELDS", "NAME", "read", "recognises", "write"]
+
+NAME = "function_url"
+
+
+def recognises(event: dict[str, Any]) -> bool:
+    context = event.get("requestContext")
+    return (
+        isinstance(context, dict)
+        and isinstance(context.get("http"), dict)
+        and ".lambda-url." in str(context.get("domainName"))
+    )
+
+
+def read(event: dict[str, Any], context: Any) -> HTTPRequest:
+    http = event["requestContext"]["http"]
+    raw_path: str = event["rawPath"]
+    return HTTPRequest(
+        method=http["method"],
+        path=unquote_to_bytes(raw_path),
+        query=event.get("rawQueryString") or "",
+        headers=read_headers(event),
+        body=read_body(event),
+        client=http.get("sourceIp") or "",
+        script_name="",
+        raw_path=raw_path,
+        event=event,
+        context=context,
+    )

@@ -1,0 +1,51 @@
+"""Header and cookie forms that several front doors share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+Headers = list[tuple[str, str]]
+
+
+def read_headers(event: dict[str, Any]) -> Headers:
+    """Headers of an event that may hold them as lists, as single values, or both; the lists win as they hold all."""
+    multiple = event.get("multiValueHeaders")
+    if multiple:
+        return [(name.lower(), value) for name, values in multiple.items() for value in values]
+    return [(name.lower(), value) for name, value in (event.get("headers") or {}).items()]
+
+
+def grouped(headers: Headers) -> dict[str, list[str]]:
+    """Every value of each header, in order, under the spelling its name had first."""
+    spelling: dict[str, str] = {}
+    values: dict[str, list[str]] = {}
+    for name, value in headers:
+        values.setdefault(spelling.setdefault(name.lower(), name), []).append(value)
+    return values
+
+
+def joined(headers: Headers) -> tuple[dict[str, str], list[str]]:
+    """One value a header, repeats joined as RFC 9110 (5.3) allows, and the cookies, which may not be joined, apart."""
+    cookies: list[str] = []
+    spelling: dict[str, str] = {}
+    values: dict[str, str] = {}
+    for name, value in headers:
+        lower = name.lower()
+        if lower == "set-cookie":
+            cookies.append(value)
+        elif lower in spelling:
+            values[spelling[lower]] += ", " + value
+        else:
+            spelling[lower] = name
+            values[name] = value
+    return values, cookies
+
+
+def cookie_spellings() -> Iterable[str]:
+    """``set-cookie`` in every mixture of cases: a map that holds one value a name can still carry several cookies."""
+    name = "set-cookie"
+    letters = [index for index, letter in enumerate(name) if letter.isalpha()]
+    for mask in range(1 << len(letters)):
+        chosen = {index for bit, index in enumerate(letters) if mask >> bit & 1}
+        yield "".join(letter.upper() if index in chosen else letter for index, letter in enumerate(name))

@@ -1,0 +1,47 @@
+"""Payload format 2.0, which HTTP APIs and function URLs share but for the path.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..http import HTTPResponse
+from .bodies import write_body
+from .fields import Fields
+from .headers import Headers, joined
+
+FIELDS: Fields = {
+    "requestContext.http.method": (True, "text"),
+    "requestContext.http.sourceIp": (False, "text"),
+    "rawPath": (True, "text"),
+    "rawQueryString": (False, "text"),
+    "headers": (False, "a map of text"),
+    "cookies": (False, "a list of text"),
+    "body": (False, "text"),
+}
+
+
+def read_headers(event: dict[str, Any]) -> Headers:
+    """The headers with the cookies as one ``cookie`` header.
+
+    An HTTP API moves the cookies out of the headers; a function URL copies them, so the header is dropped there.
+    """
+    received = event.get("headers") or {}
+    cookies = event.get("cookies")
+    if not cookies:
+        return [(name.lower(), value) for name, value in received.items()]
+    headers = [(lower, value) for name, value in received.items() if (lower := name.lower()) != "cookie"]
+    headers.append(("cookie", "; ".join(cookies)))
+    return headers
+
+
+def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+    """``statusCode``, ``headers`` (one value a name), ``cookies`` (one Set-Cookie each), ``body``."""
+    headers, cookies = joined(response.headers)
+    body, is_base64 = write_body(response)
+    answer = {"statusCode": response.status, "headers": headers, "body": body, "isBase64Encoded": is_base64}
+    if cookies:
+        answer["cookies"] = cookies
+    return answer

@@ -1,0 +1,84 @@
+"""API Gateway's REST API: path still encoded and without the stage, query decoded, repeats in ``multiValue*`` maps.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote_plus, unquote, unquote_to_bytes
+
+from ..http import HTTPRequest, HTTPResponse
+from .bodies import read_body, write_body
+from .fields import Fields
+from .headers import grouped, read_headers
+
+__all__ = ["FIELDS", "NAME", "read", "recognises", "write"]
+
+NAME = "rest_api"
+FIELDS: Fields = {
+    "httpMethod": (True, "text"),
+    "path": (True, "text"),
+    "requestContext.path": (False, "text"),
+    "requestContext.identity.sourceIp": (False, "text"),
+    "headers": (False, "a map of text"),
+    "multiValueHeaders": (False, "a map of lists of text"),
+    "queryStringParameters": (False, "a map of text"),
+    "multiValueQueryStringParameters": (False, "a map of lists of text"),
+    "body": (False, "text"),
+}
+
+
+def recognises(event: dict[str, Any]) -> bool:
+    return "httpMethod" in event and "path" in event
+
+
+def read(event: dict[str, Any], context: Any) -> HTTPRequest:
+    request_context = event.get("requestContext") or {}
+    path: str = event["path"]
+    prefix = _prefix(path, request_context.get("path"))
+    return HTTPRequest(
+        method=event["httpMethod"],
+        path=unquote_to_bytes(path),
+        query=_query(event),
+        headers=read_headers(event),
+        body=read_body(event),
+        client=(request_context.get("identity") or {}).get("sourceIp") or "",
+        script_name=unquote(prefix, "latin-1") if prefix else "",
+        raw_path=prefix + path,
+        event=event,
+        context=context,
+    )
+
+
+def _prefix(path: str, requested: str | None) -> str:
+    """What the client's path had before ``path``: the stage on the API's own domain, nothing on a custom one."""
+    if not requested or requested == path:
+        return ""
+    if requested.endswith(path):
+        return requested[: -len(path)].rstrip("/")
+    return requested if path == "/" else ""
+
+
+def _query(event: dict[str, Any]) -> str:
+    """The query put together again; the order of different names and ``?a`` as against ``?a=`` are lost on the way."""
+    multiple = event.get("multiValueQueryStringParameters")
+    if multiple:
+        return "&".join(
+            f"{quote_plus(name)}={quote_plus(value)}" for name, values in multiple.items() for value in values
+        )
+    single = event.get("queryStringParameters")
+    if not single:
+        return ""
+    return "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in single.items())
+
+
+def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+    """Only ``multiValueHeaders``: the gateway merges both maps, so a header in each would be sent twice."""
+    body, is_base64 = write_body(response)
+    return {
+        "statusCode": response.status,
+        "multiValueHeaders": grouped(response.headers),
+        "body": body,
+        "isBase64Encoded": is_base64,
+    }

@@ -1,0 +1,47 @@
+"""The neutral pair that every front door and both legs speak."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+
+@dataclass(slots=True)
+class HTTPRequest:
+    """One HTTP request, whatever front door it came through.
+
+    ``path`` holds the percent-decoded bytes below ``script_name``; ``raw_path`` is the whole path as it was sent,
+    percent-encoded, or None where the front door hands over only the decoded one. ``query`` is raw and without its
+    ``?``. ``headers`` are pairs of lower-case name and text, in the order received, a repeated header as often as the
+    front door still tells apart. ``client`` is an IP address, empty when the front door names none.
+    """
+
+    method: str
+    path: bytes
+    query: str
+    headers: list[tuple[str, str]]
+    body: bytes
+    client: str
+    script_name: str
+    raw_path: str | None
+    event: dict[str, Any]
+    context: Any
+
+
+@dataclass(slots=True)
+class HTTPResponse:
+    """One HTTP response, whole. ``headers`` are pairs in the order sent, values as WSGI's native strings (Latin-1)."""
+
+    status: int
+    reason: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def reason_phrase(status: int) -> str:
+    """The phrase that goes with a status, empty for one that has none."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
