@@ -31,7 +31,11 @@ class ASGILeg:
     def __init__(self, application: ASGIApplication) -> None:
         self._application = application
         self._loop = asyncio.new_event_loop()
-        self._lifespan = Lifespan(application, self._loop)
+        try:
+            self._lifespan = Lifespan(application, self._loop)
+        except BaseException:
+            self._loop.close()
+            raise
 
     def __call__(self, request: HTTPRequest) -> HTTPResponse:
         """The application's whole answer; whatever the application raises passes through."""
@@ -69,7 +73,7 @@ def build_scope(request: HTTPRequest, state: dict[str, Any]) -> Scope:
         if name == "content-length":
             sent_length = True
             continue
-        headers.append((name.encode("latin-1"), value.encode("utf-8", "surrogatepass")))
+        headers.append((name.encode("latin-1"), value.encode("latin-1")))
         if name == "host":
             host = value
         elif name == "x-forwarded-proto":
@@ -90,7 +94,7 @@ def build_scope(request: HTTPRequest, state: dict[str, Any]) -> Scope:
         "scheme": scheme,
         "path": (root_path + request.path).decode("utf-8", "replace"),
         "raw_path": (quote_from_bytes(root_path + request.path) if raw_path is None else raw_path).encode(),
-        "query_string": request.query.encode("utf-8", "surrogatepass"),
+        "query_string": request.query.encode("latin-1"),
         "root_path": root_path.decode("utf-8", "replace"),
         "headers": headers,
         "client": (request.client, 0) if request.client else None,

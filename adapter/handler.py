@@ -43,7 +43,7 @@ class LambdaHandler:
     is one, yet speaks ASGI.
     """
 
-    def __init__(self, application: WSGIApplication | ASGIApplication, *, interface: Interface | None = None) -> None:
+    def __init__(self, application: Callable[..., Any], *, interface: Interface | None = None) -> None:
         self._leg = _leg(application, interface)
 
     def __call__(self, event: Any, context: Any = None) -> dict[str, Any]:

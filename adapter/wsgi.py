@@ -57,7 +57,9 @@ class WSGILeg:
         if not status:
             raise AssertionError("the application returned without calling start_response() (PEP 3333)")
         code, _, reason = status.partition(" ")
-        return HTTPResponse(int(code), reason, list(headers), b"".join(chunks))
+        # Django's cookies come with a space before them, which is no part of the value (RFC 9110, 5.5).
+        stripped = [(name, value.strip()) for name, value in headers]
+        return HTTPResponse(int(code), reason, stripped, b"".join(chunks))
 
     def close(self) -> None:
         """Nothing is kept open."""
@@ -74,7 +76,7 @@ def environ(request: HTTPRequest) -> dict[str, Any]:
     env["REQUEST_METHOD"] = request.method
     env["SCRIPT_NAME"] = request.script_name
     env["PATH_INFO"] = request.path.decode("latin-1")
-    env["QUERY_STRING"] = _native(request.query)
+    env["QUERY_STRING"] = request.query
     env["REMOTE_ADDR"] = request.client
     env["wsgi.input"] = BytesIO(request.body)
     env["wsgi.errors"] = sys.stderr
@@ -88,9 +90,9 @@ def environ(request: HTTPRequest) -> dict[str, Any]:
             continue
         key = "HTTP_" + name.replace("-", "_").upper()
         if key in env:
-            env[key] += ("; " if key == "HTTP_COOKIE" else ",") + _native(value)
+            env[key] += ("; " if key == "HTTP_COOKIE" else ",") + value
         else:
-            env[key] = value if value.isascii() else _native(value)
+            env[key] = value
 
     content_type = env.pop("HTTP_CONTENT_TYPE", None)
     if content_type is not None:
@@ -112,8 +114,3 @@ def server(host: str, forwarded_port: str | None, scheme: str) -> tuple[str, str
     if not port.isdecimal():
         port = forwarded_port or _DEFAULT_PORTS[scheme]
     return name or "localhost", port
-
-
-def _native(text: str) -> str:
-    """Text as WSGI carries it: its UTF-8 bytes, each as one character."""
-    return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("latin-1")

@@ -2,6 +2,8 @@
 
 EmulatorError
 ├── ProjectError        there is no usable Django project where the emulator was started
+├── UnknownFrontDoor    no front door has the name that was given (front_doors)
+├── InvalidStage        no API can have a stage of that name (front_doors.stages)
 ├── PortInUse           another program already listens where a front door or the CDN should
 └── BucketError         the bucket's service did not start, or the static files did not reach it
 """

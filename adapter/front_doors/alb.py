@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 from ..http import HTTPRequest, HTTPResponse
 from .bodies import read_body, write_body
 from .fields import Fields
-from .headers import cookie_spellings, grouped, joined, read_headers
+from .headers import cookie_spellings, grouped, joined, native, read_headers
 
 __all__ = ["FIELDS", "NAME", "read", "recognises", "write"]
 
@@ -38,7 +38,7 @@ def read(event: dict[str, Any], context: Any) -> HTTPRequest:
     return HTTPRequest(
         method=event["httpMethod"],
         path=unquote_to_bytes(raw_path),
-        query=_query(event),
+        query=native(_query(event)),
         headers=headers,
         body=read_body(event),
         client=_peer(headers),

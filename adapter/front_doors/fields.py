@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 Fields = dict[str, tuple[bool, str]]
@@ -18,36 +18,35 @@ def first_mismatch(event: dict[str, Any], fields: Fields) -> str | None:
         if value is None:
             if required:
                 return f"{path} is missing or null, where {wanted} must be"
-        elif not _CHECKS[wanted](value):
-            return f"{path} is not {wanted} but {_shown(value)}"
+        elif complaint := _CHECKS[wanted](value):
+            return f"{path} is not {wanted}: {complaint}"
     if event.get("isBase64Encoded") and isinstance(event.get("body"), str):
         return "isBase64Encoded is true but body is not base64: it was cut short or changed on the way"
     return None
 
 
-def _shown(value: Any) -> str:
-    return f"a {type(value).__name__}"
+def _text(value: Any) -> str | None:
+    return None if isinstance(value, str) else f"it is of type {type(value).__name__}"
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
+def _map_of(check: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
+    def complain(value: Any) -> str | None:
+        if not isinstance(value, dict):
+            return f"it is of type {type(value).__name__}"
+        return next((f"under {key!r} {complaint}" for key in value if (complaint := check(value[key]))), None)
+
+    return complain
 
 
-def _is_map_of_text(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_is_text, value.values()))
+def _list_of_text(value: Any) -> str | None:
+    if not isinstance(value, list):
+        return f"it is of type {type(value).__name__}"
+    return next((f"in it {complaint}" for item in value if (complaint := _text(item))), None)
 
 
-def _is_list_of_text(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
-
-
-def _is_map_of_lists(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_is_list_of_text, value.values()))
-
-
-_CHECKS = {
-    "text": _is_text,
-    "a map of text": _is_map_of_text,
-    "a list of text": _is_list_of_text,
-    "a map of lists of text": _is_map_of_lists,
+_CHECKS: dict[str, Callable[[Any], str | None]] = {
+    "text": _text,
+    "a map of text": _map_of(_text),
+    "a list of text": _list_of_text,
+    "a map of lists of text": _map_of(_list_of_text),
 }

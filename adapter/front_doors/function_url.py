@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from ..http import HTTPRequest
 from .bodies import read_body
+from .headers import native
 from .payload_2 import FIELDS, read_headers, write
 
 __all__ = ["FIELDS", "NAME", "read", "recognises", "write"]
@@ -32,7 +33,7 @@ def read(event: dict[str, Any], context: Any) -> HTTPRequest:
     return HTTPRequest(
         method=http["method"],
         path=unquote_to_bytes(raw_path),
-        query=event.get("rawQueryString") or "",
+        query=native(event.get("rawQueryString") or ""),
         headers=read_headers(event),
         body=read_body(event),
         client=http.get("sourceIp") or "",

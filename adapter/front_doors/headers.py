@@ -12,8 +12,13 @@ def read_headers(event: dict[str, Any]) -> Headers:
     """Headers of an event that may hold them as lists, as single values, or both; the lists win as they hold all."""
     multiple = event.get("multiValueHeaders")
     if multiple:
-        return [(name.lower(), value) for name, values in multiple.items() for value in values]
-    return [(name.lower(), value) for name, value in (event.get("headers") or {}).items()]
+        return [(name.lower(), native(value)) for name, values in multiple.items() for value in values]
+    return [(name.lower(), native(value)) for name, value in (event.get("headers") or {}).items()]
+
+
+def native(text: str) -> str:
+    """Text as PEP 3333 carries it: its UTF-8 bytes, each as one character."""
+    return text if text.isascii() else text.encode().decode("latin-1")
 
 
 def grouped(headers: Headers) -> dict[str, list[str]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..http import HTTPRequest
 from .bodies import read_body
+from .headers import native
 from .payload_2 import FIELDS, read_headers, write
 
 __all__ = ["FIELDS", "NAME", "read", "recognises", "write"]
@@ -35,7 +36,7 @@ def read(event: dict[str, Any], context: Any) -> HTTPRequest:
     return HTTPRequest(
         method=http["method"],
         path=path.encode(),
-        query=event.get("rawQueryString") or "",
+        query=native(event.get("rawQueryString") or ""),
         headers=read_headers(event),
         body=read_body(event),
         client=http.get("sourceIp") or "",

@@ -10,7 +10,7 @@ from typing import Any
 from ..http import HTTPResponse
 from .bodies import write_body
 from .fields import Fields
-from .headers import Headers, joined
+from .headers import Headers, joined, native
 
 FIELDS: Fields = {
     "requestContext.http.method": (True, "text"),
@@ -31,9 +31,9 @@ def read_headers(event: dict[str, Any]) -> Headers:
     received = event.get("headers") or {}
     cookies = event.get("cookies")
     if not cookies:
-        return [(name.lower(), value) for name, value in received.items()]
-    headers = [(lower, value) for name, value in received.items() if (lower := name.lower()) != "cookie"]
-    headers.append(("cookie", "; ".join(cookies)))
+        return [(name.lower(), native(value)) for name, value in received.items()]
+    headers = [(lower, native(value)) for name, value in received.items() if (lower := name.lower()) != "cookie"]
+    headers.append(("cookie", native("; ".join(cookies))))
     return headers
 
 

@@ -43,7 +43,7 @@ def seen(request: HttpRequest) -> JsonResponse:
         "secure": request.is_secure(),
         "uri": request.build_absolute_uri(),
         "port": request.get_port(),
-        "client": request.META["REMOTE_ADDR"],
+        "client": request.META.get("REMOTE_ADDR", ""),
     }
     return JsonResponse(report)
 

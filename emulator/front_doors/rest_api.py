@@ -1,0 +1,240 @@
+"""An API Gateway REST API: a proxy resource on every path, regional, with Lambda proxy integration.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..http import Request, Response
+from . import answers, bodies, identifiers, limits, query, stages
+from .contract import Event, Failure, Rejected
+from .headers import TRACE, passed_on
+
+_DROPPED = frozenset({"content-length", "content-md5", "expect", "max-forwards", "server", "www-authenticate"})
+_CANONICAL = {
+    "authorization": "Authorization",
+    "host": "Host",
+    "user-agent": "User-Agent",
+    "x-amzn-trace-id": "X-Amzn-Trace-Id",
+    "x-forwarded-for": "X-Forwarded-For",
+    "x-forwarded-port": "X-Forwarded-Port",
+    "x-forwarded-proto": "X-Forwarded-Proto",
+}
+_REMAPPED = frozenset({"connection", "content-length", "date", "server"})
+_KNOWN_KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
+_METHOD = re.compile(r"[A-Za-z]+")
+
+# Status, body (spaces as the service writes them) and error type. Captured ones: the first and the fifth.
+_SERVER_ERROR = (502, b'{"message": "Internal server error"}', "InternalServerErrorException")
+_INVOKE_REFUSED = (500, b'{"message": "Internal server error"}', "InternalServerErrorException")
+_TIMED_OUT = (504, b'{"message": "Endpoint request timed out"}', "InternalServerErrorException")  # type unproven
+_TOO_LARGE = (413, b'{"message":"Request Too Long"}', "RequestTooLargeException")  # type unproven
+_NO_ROUTE = (403, b'{"message":"Missing Authentication Token"}', "MissingAuthenticationTokenException")
+# Unproven as a whole; the limit itself is documented.
+_HEADERS_TOO_LARGE = (431, b'{"message":"Request Header Fields Too Large"}', "RequestTooLargeException")
+
+_FAILURES = {
+    Failure.FUNCTION: _SERVER_ERROR,
+    Failure.DEADLINE: _TIMED_OUT,
+    Failure.THROTTLED: _INVOKE_REFUSED,
+    Failure.RESPONSE_TOO_LARGE: _SERVER_ERROR,
+}
+
+
+class RestApi:
+    """The door as a whole.
+
+    With ``stage`` it answers as the execute-api domain does, below `/stage`; without, as a custom domain whose base
+    path mapping is empty. ``binary_media_types`` decides both ways about base64: exact types, `type/*` or `*/*`.
+    """
+
+    name = "rest_api"
+    timeout: float | None = 29.0
+
+    def __init__(
+        self,
+        stage: str | None = None,
+        *,
+        binary_media_types: tuple[str, ...] = ("*/*",),
+        api_id: str = "emulat0rv1",
+        account_id: str = "123456789012",
+        region: str = "us-east-1",
+    ) -> None:
+        self._stage = None if stage is None else stages.checked(stage)
+        self._binary = frozenset(media_type.lower() for media_type in binary_media_types)
+        self._constants = {
+            "accountId": account_id,
+            "apiId": api_id,
+            "deploymentId": "emud3p",
+            "domainName": f"{api_id}.execute-api.{region}.amazonaws.com",
+            "domainPrefix": api_id,
+            "stage": self._stage or "prod",
+        }
+        self._identity = dict.fromkeys(
+            (
+                "accessKey",
+                "accountId",
+                "caller",
+                "cognitoAuthenticationProvider",
+                "cognitoAuthenticationType",
+                "cognitoIdentityId",
+                "cognitoIdentityPoolId",
+                "principalOrgId",
+                "sourceIp",
+                "user",
+                "userAgent",
+                "userArn",
+            )
+        )
+
+    def event(self, request: Request, request_id: str) -> Event:
+        """See `FrontDoor.event`."""
+        if len(request.body) > limits.GATEWAY_BODY:
+            raise Rejected(self._answer(_TOO_LARGE, request.method, request_id))
+        if limits.header_size(request) > limits.GATEWAY_HEADERS:
+            raise Rejected(self._answer(_HEADERS_TOO_LARGE, request.method, request_id))
+        # Slashes in a row count as one at the start of the path and of the stage's rest, and stay everywhere else.
+        shown_path = "/" + request.path.lstrip("/")
+        path = shown_path
+        if self._stage:
+            rest = stages.without(shown_path, self._stage)
+            if rest is None:
+                raise Rejected(self._answer(_NO_ROUTE, request.method, request_id))
+            path = "/" + rest.lstrip("/")
+
+        lower = passed_on(request, request_id)
+        headers = dict(sorted(self._named(request, lower)))
+        parameters = query.decoded(request.query.replace(";", "&"))
+        method = _overridden(request.method, lower)
+        proxy = path[1:].removesuffix("/")
+        base64 = bool(request.body) and self._is_binary(lower.get("content-type", ("",))[-1])
+        event: Event = {
+            "resource": "/{proxy+}" if proxy else "/",
+            "path": path,
+            "httpMethod": method,
+            "headers": {name: values[-1] for name, values in headers.items()},
+            "multiValueHeaders": headers,
+            "queryStringParameters": {name: values[-1] for name, values in parameters.items()} or None,
+            "multiValueQueryStringParameters": parameters or None,
+            "pathParameters": {"proxy": proxy} if proxy else None,
+            "stageVariables": None,
+            "requestContext": {
+                **self._constants,
+                "extendedRequestId": identifiers.extended_id(request_id),
+                "httpMethod": method,
+                "identity": {
+                    **self._identity,
+                    "sourceIp": request.client,
+                    "userAgent": lower.get("user-agent", (None,))[-1],
+                },
+                "path": shown_path,
+                "protocol": request.protocol,
+                "requestId": request_id,
+                "requestTime": identifiers.log_time(int(request.received)),
+                "requestTimeEpoch": int(request.received * 1000),
+                "resourceId": "emures" if proxy else "emur0t",
+                "resourcePath": "/{proxy+}" if proxy else "/",
+            },
+            "body": bodies.into_event(request.body, text=not base64) if request.body else None,
+            "isBase64Encoded": base64,
+        }
+        if limits.event_size(event, request.body) > limits.INVOKE_REQUEST:
+            raise Rejected(self._answer(_TOO_LARGE, request.method, request_id))
+        return event
+
+    def response(self, payload: bytes, event: Mapping[str, Any], request_id: str) -> Response:
+        """See `FrontDoor.response`."""
+        method = event["httpMethod"]
+        try:
+            response = self._understood(payload, event, method)
+        except answers.Malformed:
+            return self._answer(_SERVER_ERROR, method, request_id)
+        response.headers += [
+            *_identified(request_id),
+            ("X-Amzn-Trace-Id", event["headers"][_CANONICAL[TRACE]]),
+        ]
+        return response
+
+    def failure(self, failure: Failure, event: Mapping[str, Any], request_id: str) -> Response:
+        """See `FrontDoor.failure`."""
+        return self._answer(_FAILURES[failure], event["httpMethod"], request_id)
+
+    def _named(self, request: Request, lower: Mapping[str, list[str]]) -> Iterator[tuple[str, list[str]]]:
+        """The headers under the names the function sees: some in the door's own case, the rest as the client wrote it.
+
+        Which case wins where a client mixes them is unproven; here it is the last one sent.
+        """
+        sent = {name.lower(): name for name, _ in request.headers}
+        for name, values in lower.items():
+            if name in _DROPPED or (name == "authorization" and values[-1].startswith("AWS4-HMAC-SHA256")):
+                continue
+            yield _CANONICAL.get(name) or sent[name], values
+
+    def _is_binary(self, media_type: str) -> bool:
+        if "*/*" in self._binary:
+            return True
+        # API Gateway reads a missing type as JSON.
+        plain = media_type.partition(";")[0].strip().lower() or "application/json"
+        return plain in self._binary or f"{plain.partition('/')[0]}/*" in self._binary
+
+    def _understood(self, payload: bytes, event: Mapping[str, Any], method: str) -> Response:
+        answer = answers.parse(payload)
+        if not isinstance(answer, dict) or not _KNOWN_KEYS.issuperset(answer):
+            raise answers.Malformed
+        # Without a status, headers alone make an answer; that an object with neither is malformed is unproven.
+        if "statusCode" not in answer and "headers" not in answer and "multiValueHeaders" not in answer:
+            raise answers.Malformed
+        # The first type of Accept alone decides; that a missing header counts as JSON is unproven.
+        accepted = next((value for name, value in event["headers"].items() if name.lower() == "accept"), "")
+        base64 = answers.flag(answer.get("isBase64Encoded")) and self._is_binary(accepted.partition(",")[0])
+        return answers.respond(
+            answers.status(answer.get("statusCode", 200)),
+            _response_headers(answer),
+            answers.into_bytes(answers.text_body(answer.get("body")), base64=base64),
+            method=method,
+            default_type="application/json",
+        )
+
+    @staticmethod
+    def _answer(answer: tuple[int, bytes, str], method: str, request_id: str) -> Response:
+        status, body, error_type = answer
+        headers = [*_identified(request_id), ("x-amzn-ErrorType", error_type)]
+        return answers.door_answer(status, body, headers, method=method, content_type="application/json")
+
+
+def _identified(request_id: str) -> list[tuple[str, str]]:
+    return [("x-amzn-RequestId", request_id), ("x-amz-apigw-id", identifiers.extended_id(request_id))]
+
+
+def _overridden(method: str, headers: Mapping[str, list[str]]) -> str:
+    """The method the function sees; documented for REST APIs:
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+    """
+    wanted = headers.get("x-http-method-override", ("",))[-1]
+    return wanted.upper() if _METHOD.fullmatch(wanted) else method
+
+
+def _response_headers(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Both header maps as one list, some names remapped.
+
+    The lists come first and give a name its case. A pair that both maps hold appears once:
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+    """
+    merged: list[tuple[str, str]] = []
+    for name, values in answers.mapping(answer.get("multiValueHeaders")).items():
+        if not isinstance(values, list):
+            raise answers.Malformed
+        merged += [(name, answers.header_text(value)) for value in values]
+    if merged:
+        cases = {name.lower(): name for name, _ in merged}
+        for name, value in answers.single_headers(answer.get("headers")):
+            pair = (cases.get(name.lower(), name), value)
+            if pair not in merged:
+                merged.append(pair)
+    else:
+        merged = answers.single_headers(answer.get("headers"))
+    return [(f"x-amzn-Remapped-{name}" if name.lower() in _REMAPPED else name, value) for name, value in merged]

@@ -1,0 +1,136 @@
+"""Django's test client, its requests travelling as events: through a front door, the adapter and back.
+
+The one place where the emulator and the adapter meet in a process: what a front door changes on the way shows in a
+project's own tests.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from http.cookies import SimpleCookie
+from typing import Any
+from urllib.parse import quote_from_bytes
+
+from django.http import HttpResponse, HttpResponseBase
+from django.test.client import Client, ClientHandler
+
+from adapter import LambdaHandler
+
+from .front_doors import FrontDoor, Rejected, create
+from .http import Request, Response
+
+__all__ = ["LambdaClient"]
+
+Environ = dict[str, Any]
+
+
+class LambdaClient(Client):
+    """A drop-in for `django.test.Client`.
+
+    ``front_door`` is one of ``http_api``, ``function_url``, ``rest_api``, ``alb``, ``alb_multi_value``; everything else
+    is `Client`'s. The response carries the status, headers, cookies and body that the front door would send.
+    """
+
+    def __init__(self, enforce_csrf_checks: bool = False, *, front_door: str = "http_api", **options: Any) -> None:
+        super().__init__(enforce_csrf_checks, **options)
+        self.handler = EventHandler(create(front_door), enforce_csrf_checks)
+
+
+class EventHandler(ClientHandler):
+    """`ClientHandler` with a front door and the adapter between the request and Django."""
+
+    def __init__(self, door: FrontDoor, enforce_csrf_checks: bool) -> None:
+        super().__init__(enforce_csrf_checks)
+        self._door = door
+
+    def __call__(self, environ: Environ) -> Any:
+        request, request_id = as_request(environ), str(uuid.uuid4())
+        answered: list[HttpResponseBase] = []
+
+        def application(seen: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+            # REMOTE_USER and the like, which a test sets and no front door could carry.
+            seen = {
+                **{key: value for key, value in environ.items() if not key.startswith(("HTTP_", "CONTENT_"))},
+                **seen,
+            }
+            response = super(EventHandler, self).__call__(seen)
+            answered.append(response)
+            start_response(f"{response.status_code} {response.reason_phrase}", header_list(response))
+            return response
+
+        try:
+            event = self._door.event(request, request_id)
+        except Rejected as rejected:
+            response: HttpResponseBase = HttpResponse()
+            response.wsgi_request = None  # type: ignore[attr-defined]
+            return carrying(response, rejected.response)
+        # Through JSON, as on the wire: what does not survive it must not pass a test.
+        answer = LambdaHandler(application)(json.loads(json.dumps(event)))
+        sent = self._door.response(json.dumps(answer).encode(), event, request_id)
+        return carrying(answered[0], sent)
+
+
+def as_request(environ: Environ) -> Request:
+    """The HTTP request that a web server would have made this PEP 3333 environ from."""
+    headers = [
+        (key[5:].replace("_", "-").title(), _text(value)) for key, value in environ.items() if key.startswith("HTTP_")
+    ]
+    port = environ.get("SERVER_PORT", "80")
+    if "HTTP_HOST" not in environ:
+        name = environ.get("SERVER_NAME", "testserver")
+        headers.insert(0, ("Host", name if port in {"80", "443"} else f"{name}:{port}"))
+    length = environ.get("CONTENT_LENGTH")
+    body: bytes = environ["wsgi.input"].read(int(length)) if length else b""
+    if length:
+        headers.append(("Content-Length", str(len(body))))
+    if environ.get("CONTENT_TYPE"):
+        headers.append(("Content-Type", _text(environ["CONTENT_TYPE"])))
+    return Request(
+        method=environ["REQUEST_METHOD"],
+        path=quote_from_bytes(environ["PATH_INFO"].encode("latin-1"), "/~:@!$&'()*+,;="),
+        query=_text(environ.get("QUERY_STRING", "")),
+        headers=tuple(headers),
+        body=body,
+        client=environ.get("REMOTE_ADDR", "127.0.0.1"),
+        scheme=environ["wsgi.url_scheme"],
+        port=int(port),
+        received=time.time(),
+    )
+
+
+def header_list(response: HttpResponseBase) -> list[tuple[str, str]]:
+    """The response's headers and cookies, as Django hands them to a web server."""
+    cookies = [("Set-Cookie", str(morsel.output(header="")).strip()) for morsel in response.cookies.values()]
+    return [*response.items(), *cookies]
+
+
+def carrying(response: HttpResponseBase, sent: Response) -> HttpResponseBase:
+    """Django's response object, holding what the front door sent in place of what Django made."""
+    response.status_code = sent.status
+    for name in [name for name, _ in response.items()]:
+        del response[name]
+    response.cookies = SimpleCookie()
+    for name, value in sent.headers:
+        if name.lower() == "set-cookie":
+            response.cookies.load(value)
+        elif name in response:
+            response[name] = f"{response[name]}, {value}"
+        else:
+            response[name] = value
+    if response.streaming:
+        response.streaming_content = [sent.body]  # type: ignore[attr-defined]
+    else:
+        response.content = sent.body  # type: ignore[attr-defined]
+    return response
+
+
+def _text(native: str) -> str:
+    """A WSGI string's bytes read as the front doors read them."""
+    raw = native.encode("latin-1")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return native

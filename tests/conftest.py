@@ -1,0 +1,11 @@
+"""Settings for the tests that call Django in this process: the project that reports what it sees."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.project.settings"
+
+import django
+
+django.setup()

@@ -1,0 +1,98 @@
+"""The test client whose requests travel as events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import HttpRequest, HttpResponse
+from django.test import override_settings
+from django.urls import path
+from django.views.decorators.csrf import csrf_protect
+
+from emulator.front_doors import FRONT_DOORS, UnknownFrontDoor
+from emulator.testing import LambdaClient
+from tests.project.views import EVERY_BYTE, digest
+
+
+@pytest.fixture(params=sorted(FRONT_DOORS))
+def client(request: pytest.FixtureRequest) -> LambdaClient:
+    return LambdaClient(front_door=request.param)
+
+
+def test_a_request_arrives_as_it_was_made(client: LambdaClient) -> None:
+    response = client.get("/café/x y/", {"q": "a+b&c", "leer": ""}, headers={"X-Probe": "1"}, secure=True)
+    seen = response.json()
+    assert seen["path"] == "/café/x y/"
+    assert seen["GET"] == {"q": ["a+b&c"], "leer": [""]}
+    assert seen["headers"]["X-Probe"] == "1"
+    assert seen["host"] == "testserver"
+    assert seen["secure"] is True
+    assert seen["client"] == "127.0.0.1"
+
+
+def test_an_upload_arrives_whole(client: LambdaClient) -> None:
+    response = client.post("/", {"title": "Fähre", "cover": SimpleUploadedFile("a.png", EVERY_BYTE, "image/png")})
+    assert response.json()["POST"] == {"title": ["Fähre"]}
+    assert response.json()["FILES"] == {"cover": [["a.png", "image/png", 256, digest(EVERY_BYTE)]]}
+
+
+def test_the_event_and_the_request_are_at_hand(client: LambdaClient) -> None:
+    response = client.get("/seen/")
+    assert "requestContext" in response.wsgi_request.META["faas.event"]
+    assert response.request["PATH_INFO"] == "/seen/"
+
+
+def test_cookies_are_kept_for_the_next_request(client: LambdaClient) -> None:
+    response = client.get("/cookies/")
+    assert response.cookies["first"]["max-age"] == "60"
+    assert client.get("/seen/", secure=True).json()["COOKIES"] == {"first": "1", "second": "two words"}
+
+
+def test_a_download_arrives_byte_for_byte(client: LambdaClient) -> None:
+    assert client.get("/binary/").content == EVERY_BYTE
+    streamed = client.get("/download/")
+    assert streamed.getvalue() == EVERY_BYTE
+
+
+def test_an_exception_in_a_view_is_raised_unless_told_otherwise(client: LambdaClient) -> None:
+    with pytest.raises(LookupError, match="on purpose"):
+        client.get("/broken/")
+    client.raise_request_exception = False
+    assert client.get("/broken/").status_code == 500
+
+
+def test_what_no_front_door_could_carry_is_set_all_the_same(client: LambdaClient) -> None:
+    assert client.get("/", REMOTE_USER="ada").wsgi_request.META["REMOTE_USER"] == "ada"
+
+
+def test_a_request_over_the_front_doors_limit_never_reaches_django(client: LambdaClient) -> None:
+    response = client.post("/", b"x" * (11 << 20), content_type="application/octet-stream")
+    assert response.status_code == 413
+
+
+@csrf_protect
+def protected(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("in")
+
+
+urlpatterns = [path("", protected)]
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_csrf_is_enforced_only_when_asked_for() -> None:
+    assert LambdaClient().post("/").status_code == 200
+    assert LambdaClient(enforce_csrf_checks=True).post("/").status_code == 403
+
+
+def test_an_unknown_front_door_is_refused_with_those_there_are() -> None:
+    with pytest.raises(UnknownFrontDoor, match="http_api, function_url, rest_api, alb"):
+        LambdaClient(front_door="cellar")
+
+
+def test_the_fixture_uses_the_front_door_of_the_command_line(
+    lambda_client: Any, request: pytest.FixtureRequest
+) -> None:
+    assert lambda_client.get("/seen/").status_code == 200
+    assert lambda_client.handler._door.name == request.config.getoption("--front-door")
