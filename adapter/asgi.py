@@ -67,13 +67,14 @@ def build_scope(request: HTTPRequest, state: dict[str, Any]) -> Scope:
     """
     headers: list[tuple[bytes, bytes]] = []
     host, proto, port, sent_length = "", "https", None, False
-    for name, value in request.headers:
+    for sent_name, value in request.headers:
+        name = sent_name.lower()
         if "_" in name:
             continue
         if name == "content-length":
             sent_length = True
             continue
-        headers.append((name.encode("latin-1"), value.encode("latin-1")))
+        headers.append((name.encode("latin-1", "replace"), value.encode("latin-1")))
         if name == "host":
             host = value
         elif name == "x-forwarded-proto":

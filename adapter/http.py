@@ -13,9 +13,9 @@ class HTTPRequest:
 
     ``path`` holds the percent-decoded bytes below ``script_name``; ``raw_path`` is the whole path as it was sent,
     percent-encoded, or None where the front door hands over only the decoded one. ``query`` is raw and without its
-    ``?``. ``headers`` are pairs of lower-case name and value, in the order received, a repeated header as often as
-    the front door still tells apart. Query and values are native strings as in PEP 3333: a character stands for a
-    byte. ``client`` is an IP address, empty when the front door names none.
+    ``?``. ``headers`` are pairs of name, in whatever case it came, and value, in the order received, a repeated header
+    as often as the front door still tells apart. Query and values are native strings as in PEP 3333: a character
+    stands for a byte. ``client`` is an IP address, empty when the front door names none.
     """
 
     method: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -71,41 +72,72 @@ def environ(request: HTTPRequest) -> dict[str, Any]:
     The event and the context are found under ``faas.event`` and ``faas.context``, and under the names that Mangum and
     apig-wsgi give them.
     """
-    event, context = request.event, request.context
-    env = _BASE_ENVIRON.copy()
-    env["REQUEST_METHOD"] = request.method
-    env["SCRIPT_NAME"] = request.script_name
-    env["PATH_INFO"] = request.path.decode("latin-1")
-    env["QUERY_STRING"] = request.query
-    env["REMOTE_ADDR"] = request.client
-    env["wsgi.input"] = BytesIO(request.body)
-    env["wsgi.errors"] = sys.stderr
-    env["faas.event"] = env["aws.event"] = env["apig_wsgi.full_event"] = event
-    env["faas.context"] = env["aws.context"] = env["apig_wsgi.context"] = context
-    env["apig_wsgi.request_context"] = event.get("requestContext")
-
-    for name, value in request.headers:
-        # X_Real_IP and X-Real-IP would share a key: the former can only be meant to deceive.
-        if "_" in name:
-            continue
-        key = "HTTP_" + name.replace("-", "_").upper()
-        if key in env:
-            env[key] += ("; " if key == "HTTP_COOKIE" else ",") + value
-        else:
-            env[key] = value
-
-    content_type = env.pop("HTTP_CONTENT_TYPE", None)
-    if content_type is not None:
-        env["CONTENT_TYPE"] = content_type
+    event, context, body = request.event, request.context, request.body
+    sent = {_KEYS[name]: value for name, value in request.headers}
+    if len(sent) < len(request.headers):
+        sent = _with_repeats(request.headers)
+    sent.pop(_DROPPED, None)
     # A REST API drops the header, and any front door may have re-coded the body: its length is what counts.
-    if env.pop("HTTP_CONTENT_LENGTH", None) is not None or request.body:
-        env["CONTENT_LENGTH"] = str(len(request.body))
+    if body or "CONTENT_LENGTH" in sent:
+        sent["CONTENT_LENGTH"] = str(len(body))
+    scheme = "http" if sent.get("HTTP_X_FORWARDED_PROTO") == "http" else "https"
+    name, port = server(sent.get("HTTP_HOST", ""), sent.get("HTTP_X_FORWARDED_PORT"), scheme)
+    return {
+        **_BASE_ENVIRON,
+        **sent,
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": request.script_name,
+        "PATH_INFO": request.path.decode("latin-1"),
+        "QUERY_STRING": request.query,
+        "REMOTE_ADDR": request.client,
+        "SERVER_NAME": name,
+        "SERVER_PORT": port,
+        "wsgi.url_scheme": scheme,
+        "wsgi.input": BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "faas.event": event,
+        "faas.context": context,
+        "aws.event": event,
+        "aws.context": context,
+        "apig_wsgi.full_event": event,
+        "apig_wsgi.request_context": event.get("requestContext"),
+        "apig_wsgi.context": context,
+    }
 
-    scheme = env["wsgi.url_scheme"] = "http" if env.get("HTTP_X_FORWARDED_PROTO") == "http" else "https"
-    env["SERVER_NAME"], env["SERVER_PORT"] = server(env.get("HTTP_HOST", ""), env.get("HTTP_X_FORWARDED_PORT"), scheme)
-    return env
+
+def _with_repeats(headers: list[tuple[str, str]]) -> dict[str, str]:
+    """Repeated headers as one value each, joined as every server does (RFC 9110, 5.3; cookies: RFC 9113, 8.2.3)."""
+    sent: dict[str, str] = {}
+    for name, value in headers:
+        key = _KEYS[name]
+        sent[key] = sent[key] + ("; " if key == "HTTP_COOKIE" else ",") + value if key in sent else value
+    return sent
 
 
+_DROPPED = ""
+
+
+class _Keys(dict[str, str]):
+    """Header name -> key in the environ; remembered, as a site sees the same few names in every request."""
+
+    def __missing__(self, name: str) -> str:
+        lower = name.lower()
+        if "_" in name:
+            # X_Real_IP and X-Real-IP would share a key: the former can only be meant to deceive.
+            key = _DROPPED
+        elif lower in {"content-type", "content-length"}:
+            key = lower.replace("-", "_").upper()
+        else:
+            key = "HTTP_" + lower.replace("-", "_").upper()
+        if len(self) < 500:  # clients choose names; they must not be able to fill the memory
+            self[name] = key
+        return key
+
+
+_KEYS = _Keys()
+
+
+@lru_cache(maxsize=64)
 def server(host: str, forwarded_port: str | None, scheme: str) -> tuple[str, str]:
     """Name and port the client spoke to: the Host header's, the port else the front door's or the scheme's own."""
     name, colon, port = host.rpartition(":")

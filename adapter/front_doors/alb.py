@@ -52,7 +52,7 @@ def read(event: dict[str, Any], context: Any) -> HTTPRequest:
 def _peer(headers: list[tuple[str, str]]) -> str:
     """The last entry of X-Forwarded-For: the one that the balancer appended, the others came from the client."""
     for name, value in reversed(headers):
-        if name == "x-forwarded-for":
+        if name.lower() == "x-forwarded-for":
             return value.rpartition(",")[2].strip()
     return ""
 

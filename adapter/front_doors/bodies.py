@@ -48,20 +48,23 @@ def write_body(response: HTTPResponse) -> tuple[str, bool]:
     body = response.body
     if not body:
         return "", False
-    content_type = ""
-    encoded = False
-    for name, value in response.headers:
-        lower = name.lower()
-        if lower == "content-type":
-            content_type = value
-        elif lower == "content-encoding":
-            encoded = value != "identity"
-    if not encoded and is_text(content_type):
+    if _is_text_response(response):
         try:
             return body.decode(), False
         except UnicodeDecodeError:
             pass  # a charset that is not UTF-8: only base64 carries its bytes unchanged
     return b2a_base64(body, newline=False).decode("ascii"), True
+
+
+def _is_text_response(response: HTTPResponse) -> bool:
+    text = False
+    for name, value in response.headers:
+        lower = name.lower()
+        if lower == "content-type":
+            text = is_text(value)
+        elif lower == "content-encoding" and value != "identity":
+            return False
+    return text
 
 
 @lru_cache(maxsize=128)

@@ -12,8 +12,18 @@ def read_headers(event: dict[str, Any]) -> Headers:
     """Headers of an event that may hold them as lists, as single values, or both; the lists win as they hold all."""
     multiple = event.get("multiValueHeaders")
     if multiple:
-        return [(name.lower(), native(value)) for name, values in multiple.items() for value in values]
-    return [(name.lower(), native(value)) for name, value in (event.get("headers") or {}).items()]
+        return native_pairs([(name, value) for name, values in multiple.items() for value in values])
+    return native_pairs(list((event.get("headers") or {}).items()))
+
+
+def native_pairs(headers: Headers) -> Headers:
+    """The pairs with values as PEP 3333 carries them; TypeError where a value is no text.
+
+    Nearly always all of it is ASCII, which one look at the whole tells.
+    """
+    if "".join([value for _, value in headers]).isascii():
+        return headers
+    return [(name, native(value)) for name, value in headers]
 
 
 def native(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from ..http import HTTPResponse
 from .bodies import write_body
 from .fields import Fields
-from .headers import Headers, joined, native
+from .headers import Headers, joined, native_pairs
 
 FIELDS: Fields = {
     "requestContext.http.method": (True, "text"),
@@ -30,11 +30,9 @@ def read_headers(event: dict[str, Any]) -> Headers:
     """
     received = event.get("headers") or {}
     cookies = event.get("cookies")
-    if not cookies:
-        return [(name.lower(), native(value)) for name, value in received.items()]
-    headers = [(lower, native(value)) for name, value in received.items() if (lower := name.lower()) != "cookie"]
-    headers.append(("cookie", native("; ".join(cookies))))
-    return headers
+    if cookies:
+        received = {**received, "cookie": "; ".join(cookies)}
+    return native_pairs(list(received.items()))
 
 
 def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
