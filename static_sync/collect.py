@@ -1,0 +1,184 @@
+"""The project's static files, collected as collectstatic does, into a folder on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from static_sync.collect_target import Target, find_target
+from static_sync.exceptions import CollectError, ProjectError, SourceError
+from static_sync.fingerprint import (
+    SETTLED_NS,
+    class_context,
+    fingerprint_inputs,
+    fingerprint_outputs,
+    read_record,
+    settings_context,
+    write_record,
+)
+from static_sync.leftovers import find_leftovers
+from static_sync.project import describe
+from static_sync.source import IGNORE_PATTERNS, scan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from static_sync.manifest import Manifest
+    from static_sync.project import Project
+    from static_sync.source import Entry, Scan
+
+OWN_FOLDER = ".faas"
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A collected folder: what of it is to be uploaded, and what a person should be told of it.
+
+    ``collected`` is False when everything was in place already.
+    """
+
+    folder: Path
+    entries: tuple[Entry, ...]
+    manifest: Manifest
+    collected: bool
+    notes: tuple[str, ...]
+
+
+def collect(project: Project, clock_ns: Callable[[], int] = time.time_ns) -> Collection:
+    """Bring the project's collected folder up to date and say what lies in it.
+
+    Where STATIC_ROOT is set and the storage is a local one, that folder is used, as it is by the running site; else one
+    beneath ``.faas``. Raises `ProjectError` where the project has no static files to find, `CollectError` where
+    collecting fails and `SourceError` where the folder holds what cannot be uploaded.
+    """
+    from django.apps import apps
+
+    if not apps.is_installed("django.contrib.staticfiles"):
+        raise ProjectError(
+            f"{project.settings_module} has no static files: add 'django.contrib.staticfiles' to INSTALLED_APPS, or "
+            "push a ready folder with --source."
+        )
+    own = project.root / OWN_FOLDER
+    target = find_target(own)
+    ignore = tuple(getattr(apps.get_app_config("staticfiles"), "ignore_patterns", IGNORE_PATTERNS))
+    started = clock_ns()
+    found = _find(ignore)
+    inputs = None if target.overridden else _inputs(found, target)
+    record_path = own / "collected.json"
+    with suppress(SourceError):
+        scanned = scan(target.folder, ignore)
+        if inputs and read_record(record_path) == {"inputs": inputs[0], "outputs": _outputs(scanned, target)}:
+            return _collection(target, scanned, found, collected=False)
+    _prepare(own, record_path, target)
+    _run(target)
+    scanned = scan(target.folder, ignore)
+    if inputs and inputs[1] < started - SETTLED_NS and own.is_dir():
+        write_record(record_path, {"inputs": inputs[0], "outputs": _outputs(scanned, target)})
+    return _collection(target, scanned, found, collected=True)
+
+
+def _collection(target: Target, scanned: Scan, found: dict[str, str | None], *, collected: bool) -> Collection:
+    manifest, originals = target.manifest()
+    leftovers = find_leftovers((entry.name for entry in scanned.entries), found.keys(), manifest, originals)
+    notes = [target.note] if target.note else []
+    if leftovers.strangers:
+        notes.append(
+            f"{len(leftovers.strangers)} of the files in {target.folder} come from no finder (such as "
+            f"{min(leftovers.strangers)}). They are uploaded, as another tool may have put them there; "
+            "`manage.py collectstatic --clear` removes leftovers."
+        )
+    entries = tuple(entry for entry in scanned.entries if entry.name not in leftovers.superseded)
+    return Collection(target.folder, entries, manifest, collected, tuple(notes))
+
+
+def _find(ignore: Iterable[str]) -> dict[str, str | None]:
+    """Each file that the finders give: its name in the collected folder; its path, if it is on this machine's disk."""
+    from django.contrib.staticfiles.finders import get_finders
+
+    found: dict[str, str | None] = {}
+    try:
+        for finder in get_finders():
+            for path, storage in finder.list(list(ignore)):
+                prefix = getattr(storage, "prefix", None)
+                name = (f"{prefix}/{path}" if prefix else path).replace("\\", "/")
+                if name not in found:
+                    found[name] = _path(storage, path)
+    except Exception as error:  # finders are made from settings of any shape, and may be the project's own
+        raise CollectError(
+            f"The finders of the project's static files failed: {describe(error)}. Look at STATICFILES_DIRS and "
+            "STATICFILES_FINDERS."
+        ) from error
+    return found
+
+
+def _path(storage: object, name: str) -> str | None:
+    try:
+        return str(storage.path(name))  # type: ignore[attr-defined]
+    except (AttributeError, NotImplementedError):
+        return None
+
+
+def _inputs(found: dict[str, str | None], target: Target) -> tuple[str, int] | None:
+    import django
+    from django.conf import settings
+
+    paths = [(name, path) for name, path in found.items() if path is not None]
+    if len(paths) < len(found):
+        return None
+    context: dict[str, object] = {
+        "django": django.get_version(),
+        "folder": str(target.folder),
+        "storage": class_context(type(target.storage)),
+        "settings": settings_context(settings),
+    }
+    return fingerprint_inputs(paths, context)
+
+
+def _outputs(scanned: Scan, target: Target) -> str:
+    return fingerprint_outputs(scanned.entries) + hashlib.sha256(target.manifest_text().encode()).hexdigest()
+
+
+def _prepare(own: Path, record: Path, target: Target) -> None:
+    """Make the folders, and forget the last collection: what is interrupted now must not pass for it."""
+    try:
+        own.mkdir(exist_ok=True)
+        (own / ".gitignore").write_text("*\n")
+        record.unlink(missing_ok=True)
+    except OSError as error:
+        # Without a place for the record each run collects anew, which is slow but right.
+        if target.own:
+            raise CollectError(
+                f"{own} cannot be written: {error.strerror}. Make it writable, or set STATIC_ROOT."
+            ) from error
+    try:
+        target.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CollectError(f"{target.folder} cannot be made: {error.strerror}.") from error
+
+
+def _run(target: Target) -> None:
+    """Run collectstatic. Its warnings go to standard error, its errors become one `CollectError`."""
+    import io
+    import sys
+
+    from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
+    from django.core.management import CommandError, call_command
+
+    said = io.StringIO()
+    command = target.command()
+    try:
+        call_command(
+            command, interactive=False, verbosity=0, clear=target.own, skip_checks=False, stderr=said, no_color=True
+        )
+    except (CommandError, ImproperlyConfigured, SuspiciousOperation, ValueError, OSError) as error:
+        before = " ".join(said.getvalue().split())
+        hint = ""
+        if isinstance(error, ValueError) and "could not be found" in str(error):
+            hint = " It refers to a file that no finder finds: correct the reference, or add the file."
+        raise CollectError(f"collectstatic failed: {f'{before} ' if before else ''}{error}{hint}") from error
+    if said.getvalue():
+        print(said.getvalue().rstrip(), file=sys.stderr)  # noqa: T201 - what Django says to whoever collects

@@ -1,0 +1,97 @@
+"""Who signs: the environment's keys, or whatever botocore finds (profile, SSO, container, instance)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from static_sync.exceptions import CredentialsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from botocore.session import Session
+
+# What a custom endpoint is signed for when nobody names a region: MinIO, R2 and moto all take it.
+DEFAULT_REGION = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """One set of credentials; the secrets stay out of the repr, and so out of logs and tracebacks."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """``keys()`` is asked for each request, as temporary credentials are replaced while a run lasts."""
+
+    region: str
+    keys: Callable[[], Keys]
+
+
+def find_identity(region: str | None, *, custom_endpoint: bool) -> Identity:
+    """Look in the environment first and import botocore, which takes 0.15 s, only for what is missing there.
+
+    Raises `CredentialsError` that says what was looked for.
+    """
+    environment = os.environ
+    region = region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    access_key, secret_key = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
+    if access_key and secret_key:
+        keys = Keys(access_key, secret_key, environment.get("AWS_SESSION_TOKEN"))
+        if region is None and custom_endpoint:
+            region = DEFAULT_REGION
+        return Identity(region or _botocore_region(), lambda: keys)
+    return _botocore_identity(region, custom_endpoint=custom_endpoint)
+
+
+def _botocore_region() -> str:
+    region = _botocore_session().get_config_variable("region")
+    if not region:
+        raise CredentialsError(
+            "No region is known. Name the bucket's own, for example with --region eu-west-1, or set AWS_REGION."
+        )
+    return str(region)
+
+
+def _botocore_identity(region: str | None, *, custom_endpoint: bool) -> Identity:
+    session = _botocore_session()
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        found = session.get_credentials()
+        if found is not None:
+            found.get_frozen_credentials()
+        region = region or session.get_config_variable("region")
+    except BotoCoreError as error:
+        raise CredentialsError(f"The AWS credentials cannot be used: {error}") from error
+    if found is None:
+        raise CredentialsError(
+            "No AWS credentials were found. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or choose a profile with "
+            "AWS_PROFILE, or sign in with `aws sso login`."
+        )
+
+    def keys() -> Keys:
+        try:
+            frozen = found.get_frozen_credentials()
+        except BotoCoreError as error:
+            raise CredentialsError(f"The AWS credentials could not be refreshed: {error}") from error
+        return Keys(frozen.access_key or "", frozen.secret_key or "", frozen.token)
+
+    return Identity(region or (DEFAULT_REGION if custom_endpoint else _botocore_region()), keys)
+
+
+def _botocore_session() -> Session:
+    try:
+        from botocore.session import Session
+    except ImportError as error:
+        raise CredentialsError(
+            "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION are not all set, and botocore, which could look "
+            "further, is not installed. Set them, or install it: pip install 'django-faas[static]'."
+        ) from error
+    return Session()

@@ -1,0 +1,79 @@
+"""Everything static_sync raises on purpose.
+
+StaticSyncError
+├── UsageError               the destination or an option cannot mean anything; nothing was looked at
+├── ProjectError             no Django project, or its settings do not load
+├── CollectError             the project's static files could not be collected
+├── SourceError              a file of the source must not, or cannot, be read
+├── CredentialsError         nothing to sign requests with
+├── BucketError              the storage service said no, or something nobody can read
+│   ├── UnreachableError     no connection to the endpoint
+│   ├── BucketNotFoundError  there is no such bucket
+│   ├── AccessDeniedError    the credentials are wrong, expired or not allowed to do this
+│   ├── WrongRegionError     the bucket lives in another region
+│   └── UnreadableAnswerError  an answer was cut short, or came from something that is no S3 service
+└── UploadsFailedError       some files did not reach the bucket; names each, with the reason
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from static_sync.report import SyncReport
+
+
+class StaticSyncError(Exception):
+    """Root of the package's errors; its text is written for the person at the terminal."""
+
+
+class UsageError(StaticSyncError):
+    """The destination or an option cannot mean anything; the command ends with exit code 2."""
+
+
+class ProjectError(StaticSyncError):
+    """There is no Django project to collect from, or its settings do not load."""
+
+
+class CollectError(StaticSyncError):
+    """Collecting the project's static files failed; nothing was uploaded."""
+
+
+class SourceError(StaticSyncError):
+    """A file of the source cannot be read, or must not be: it is a link that leads out of the source."""
+
+
+class CredentialsError(StaticSyncError):
+    """No credentials or no region were found to sign requests with."""
+
+
+class BucketError(StaticSyncError):
+    """The storage service refused a request, or answered what no S3 service answers."""
+
+
+class UnreachableError(BucketError):
+    """No connection to the endpoint could be made, or kept."""
+
+
+class BucketNotFoundError(BucketError):
+    """The bucket does not exist."""
+
+
+class AccessDeniedError(BucketError):
+    """The credentials are unknown, expired, or not allowed to do what was asked."""
+
+
+class WrongRegionError(BucketError):
+    """The bucket lives in another region than the one requests were signed for."""
+
+
+class UnreadableAnswerError(BucketError):
+    """The body of an answer is not the XML document it should be."""
+
+
+class UploadsFailedError(StaticSyncError):
+    """Some files did not reach the bucket. ``report`` tells what did, what did not and why."""
+
+    def __init__(self, message: str, report: SyncReport) -> None:
+        super().__init__(message)
+        self.report = report

@@ -1,0 +1,115 @@
+"""What lies in the source folder, looked at without reading it: one `Entry` a file.
+
+Links are where uploads go wrong: one dangling link makes other tools upload nothing and report success, and a link out
+of the folder publishes what nobody meant to publish. So a link is followed only to what lies inside the source, and all
+else is an error that names it, raised before anything is sent.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from static_sync.exceptions import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# The patterns collectstatic leaves out by default (`StaticFilesConfig.ignore_patterns`): `.git` and `.env` stay home.
+IGNORE_PATTERNS = ("CVS", ".*", "*~")
+_SHOWN_PROBLEMS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """``name`` is the path below the source with ``/``; ``path`` where the bytes are, links resolved; times in ns."""
+
+    name: str
+    path: str
+    size: int
+    modified: int
+    changed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Every regular file below the source, sorted by name, and the paths left out by the ignore patterns."""
+
+    entries: tuple[Entry, ...]
+    ignored: tuple[str, ...]
+
+
+def scan(folder: Path, ignore: Sequence[str] = IGNORE_PATTERNS) -> Scan:
+    """Walk ``folder``; raises `SourceError` that lists every file or folder which cannot or must not be uploaded."""
+    if not folder.is_dir():
+        found = "a file, not a folder" if folder.exists() else "not there"
+        raise SourceError(f"The source {folder} is {found}. Name the folder that holds the static files.")
+    walk = _Walk(os.path.realpath(folder), ignore)
+    walk.visit(walk.root, "", (walk.root,))
+    if walk.problems:
+        shown = [f"  {problem}" for problem in walk.problems[:_SHOWN_PROBLEMS]]
+        if len(walk.problems) > _SHOWN_PROBLEMS:
+            shown.append(f"  and {len(walk.problems) - _SHOWN_PROBLEMS} more")
+        raise SourceError("\n".join([f"Nothing was uploaded: {folder} has what cannot be uploaded:", *shown]))
+    return Scan(tuple(sorted(walk.entries, key=lambda entry: entry.name)), tuple(sorted(walk.ignored)))
+
+
+class _Walk:
+    def __init__(self, root: str, ignore: Sequence[str]) -> None:
+        self.root = root
+        self.ignore = ignore
+        self.entries: list[Entry] = []
+        self.ignored: list[str] = []
+        self.problems: list[str] = []
+
+    def visit(self, folder: str, prefix: str, above: tuple[str, ...]) -> None:
+        """Take ``folder`` (a real path) in; ``above`` holds the real paths from the root down to it."""
+        try:
+            with os.scandir(folder) as listing:
+                found = list(listing)
+        except OSError as error:
+            self.problems.append(f"{_shown(prefix) or folder}: cannot be listed ({error.strerror})")
+            return
+        for item in found:
+            name = f"{prefix}{item.name}"
+            if any(fnmatchcase(item.name, pattern) or fnmatchcase(name, pattern) for pattern in self.ignore):
+                self.ignored.append(_shown(name))
+                continue
+            try:
+                self._take(item, name, above)
+            except OSError as error:
+                self.problems.append(f"{_shown(name)}: cannot be read ({error.strerror})")
+
+    def _take(self, item: os.DirEntry[str], name: str, above: tuple[str, ...]) -> None:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            self.problems.append(f"{_shown(name)}: its name is not UTF-8, which every key must be; rename it")
+            return
+        path = item.path
+        if item.is_symlink():
+            path = os.path.realpath(item.path)
+            if not os.path.lexists(path) or Path(path).is_symlink():
+                self.problems.append(f"{name}: a link to {Path(item.path).readlink()}, which leads nowhere")
+                return
+            if path != self.root and not path.startswith(self.root + os.sep):
+                self.problems.append(f"{name}: a link out of the source, to {path}; copy the file in, or remove it")
+                return
+        status = os.stat(path)  # noqa: PTH116 - a Path for each of thousands of files doubles the walk's time
+        if stat.S_ISDIR(status.st_mode):
+            if path in above:
+                self.problems.append(f"{name}: a link to a folder that holds it, so the walk would never end")
+            else:
+                self.visit(path, f"{name}/", (*above, path))
+        elif stat.S_ISREG(status.st_mode):
+            self.entries.append(Entry(name, path, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+        else:
+            self.problems.append(f"{name}: not a regular file (a socket, a pipe or a device)")
+
+
+def _shown(name: str) -> str:
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
