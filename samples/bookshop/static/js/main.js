@@ -1,0 +1,5 @@
+import { offerThemes } from "./theme.js";
+import { suggestBooks } from "./search.js";
+
+offerThemes(document.querySelector(".theme"));
+suggestBooks(document.querySelector(".search"));
