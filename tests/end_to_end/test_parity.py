@@ -1,4 +1,7 @@
-"""The same requests to gunicorn and to every front door: Django must see, and the client get, the same."""
+"""The same requests to a web server and to every front door: Django must see, and the client get, the same.
+
+The web server is gunicorn for WSGI and uvicorn for ASGI.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ HOST = ("Host", "shop.example:8000")
 
 @dataclass
 class Case:
-    """One awkward request; ``lost_by`` names the front doors that can't carry it whole, and why."""
+    """One awkward request; ``lost_by`` names the front doors that can't carry it whole, and why.
+
+    ``lost_by_asgi`` is False where the ASGI server loses the same thing, so that there is no difference left.
+    """
 
     name: str
     target: str = "/"
@@ -34,6 +40,7 @@ class Case:
     headers: list[tuple[str, str | bytes]] = field(default_factory=list)
     body: bytes | None = None
     lost_by: dict[str, str] = field(default_factory=dict)
+    lost_by_asgi: bool = True
 
 
 def multipart(*parts: tuple[str, bytes]) -> bytes:
@@ -53,7 +60,7 @@ CASES = [
     Case("encoded percent sign", "/a%252Fb/100%25/"),
     Case("encoded question mark", "/what%3F/else", lost_by={"http_api": "the path ends at a decoded question mark"}),
     Case("UTF-8 path", "/caf%C3%A9/%E2%9C%93/%CE%BB/"),
-    Case("path of broken UTF-8", "/%FF%C3/", lost_by={"http_api": "what is not UTF-8 is replaced"}),
+    Case("path of broken UTF-8", "/%FF%C3/", lost_by={"http_api": "what is not UTF-8 is replaced"}, lost_by_asgi=False),
     Case("plus, tilde and reserved characters in the path", "/a+b/~c/d;e=1,2/f@g:h/!$&'()*"),
     Case("lower-case escapes", "/caf%c3%a9/"),
     Case("space in the path", "/a%20b/"),
@@ -119,10 +126,10 @@ CASES = [
             ('Content-Disposition: form-data; name="f"; filename="f.bin"\r\nContent-Type: a/b', EVERY_BYTE * 2500),
         ),
     ),
-    Case("empty POST", method="POST", body=b""),
+    Case("empty POST", method="POST", body=b"", lost_by={"http_api": "it is given a type"}),
     Case("empty PUT with a type", method="PUT", headers=[("Content-Type", "application/json")], body=b""),
     Case("HEAD", method="HEAD"),
-    Case("HEAD of a download", "/download/", method="HEAD"),
+    Case("HEAD of a download", "/download/", method="HEAD", lost_by={"rest_api": "Content-Length is renamed"}),
     Case("OPTIONS", method="OPTIONS", headers=[("Origin", "https://other.example")]),
     Case(
         "PATCH with a body", method="PATCH", headers=[("Content-Type", "application/merge-patch+json")], body=b'{"a":1}'
@@ -149,20 +156,20 @@ ADDED_TO_REQUEST = re.compile(r"X-Forwarded-|X-Amzn-|Via$|Content-Length$")
 ADDED_TO_RESPONSE = re.compile(r"x-amzn?-|apigw-|via$|date$|server$|connection$|keep-alive$|transfer-encoding$")
 
 
+@pytest.fixture(scope="module", params=["wsgi", "asgi"])
+def interface(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def gunicorn() -> Iterator[int]:
+def web_server(interface: str) -> Iterator[int]:
+    """The port of the server that the project would have without us."""
     port = free_ports(1)
-    command = [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "-b",
-        f"127.0.0.1:{port}",
-        "tests.project.wsgi",
-        "--log-level",
-        "error",
-    ]
-    with subprocess.Popen(command, cwd=ROOT) as process:
+    command = {
+        "wsgi": ["gunicorn", "-b", f"127.0.0.1:{port}", "tests.project.wsgi", "--log-level", "error"],
+        "asgi": ["uvicorn", "--port", str(port), "tests.project.asgi:application", "--log-level", "error"],
+    }
+    with subprocess.Popen([sys.executable, "-m", *command[interface]], cwd=ROOT) as process:
         for _ in range(200):
             try:
                 send(port, target="/teapot/")
@@ -188,48 +195,50 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=["wsgi", "asgi"])
-def emulator(request: pytest.FixtureRequest, project: Path) -> Iterator[Emulator]:
-    options = ("--interface", request.param, "--no-reload")
+@pytest.fixture(scope="module")
+def emulator(interface: str, project: Path) -> Iterator[Emulator]:
+    options = ("--interface", interface, "--no-reload")
     with emulating(project, *options, environment={"PYTHONPATH": str(ROOT)}) as emulator:
         yield emulator
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.mark.parametrize("door", DOORS)
-def test_a_front_door_and_gunicorn_are_alike(gunicorn: int, emulator: Emulator, door: str, case: Case) -> None:
+def test_a_front_door_is_like_a_web_server(
+    web_server: int, emulator: Emulator, interface: str, door: str, case: Case
+) -> None:
     expected, actual = (
-        send(port, case.method, case.target, [HOST, *case.headers], case.body)
-        for port in (gunicorn, emulator.doors[door])
+        said(send(port, case.method, case.target, [HOST, *case.headers], case.body), case, door)
+        for port in (web_server, emulator.doors[door])
     )
-    if door in case.lost_by:
+    if door in case.lost_by and (interface == "wsgi" or case.lost_by_asgi):
         # The loss is the front door's; should it ever carry the request whole, the table above is out of date.
-        assert said(expected, door) != said(actual, door), f"no longer lost: {case.lost_by[door]}"
-        return
-    assert said(actual, door) == said(expected, door)
+        assert actual != expected, f"no longer lost: {case.lost_by[door]}"
+    else:
+        assert actual == expected
 
 
-def said(answer: Answer, door: str) -> dict[str, Any]:
+def said(answer: Answer, case: Case, door: str) -> dict[str, Any]:
     """What there is to compare of an answer: status, headers that no gateway adds, body or Django's view in it."""
-    headers: dict[str, list[str]] = {}
-    for name, value in answer.headers:
+    headers: dict[str, Any] = {}
+    for name in dict(answer.headers):
+        values = [re.sub(r"expires=[^;]+", "expires=", value) for key, value in answer.headers if key == name]
         if not ADDED_TO_RESPONSE.match(name):
-            headers.setdefault(name, []).append(re.sub(r"expires=[^;]+", "expires=", value))
-    kept: dict[str, Any] = {
-        name: sorted(values) if name == "set-cookie" else ", ".join(values) for name, values in headers.items()
-    }
+            headers[name] = sorted(values) if name == "set-cookie" else ", ".join(values)
+    report = answer.status == 200 and headers.get("content-type") == "application/json"
     if answer.status in {204, 304}:
-        kept.pop("content-type", None)  # front doors give even these one
-    if kept.get("content-type") == "application/json" and answer.body.startswith(b'{"method"'):
-        # The length of the report depends on the port and on headers that are added on the way.
-        del kept["content-length"]
-        return {"status": answer.status, "headers": kept, "seen": comparable(json.loads(answer.body), door)}
-    return {"status": answer.status, "headers": kept, "body": answer.body}
+        headers.pop("content-type", None)  # front doors give even these one
+    if answer.status in {204, 304} or report or case.name == "streamed":
+        # Differs with the port that is reported; a web server streams without it; with 304 it may stand or not.
+        headers.pop("content-length", None)
+    if report and answer.body:
+        return {"status": answer.status, "headers": headers, "seen": comparable(json.loads(answer.body), door)}
+    return {"status": answer.status, "headers": headers, "body": answer.body}
 
 
 def comparable(seen: dict[str, Any], door: str) -> dict[str, Any]:
     seen["headers"] = {name: value for name, value in seen["headers"].items() if not ADDED_TO_REQUEST.match(name)}
-    del seen["port"]  # gunicorn tells its own, a front door the one in the Host header
+    del seen["port"]  # a web server tells its own, a front door the one in the Host header
     if door in {"rest_api", "alb", "alb_multi_value"}:
         # As maps of names and values: the order of names, and `?a` as against `?a=`, are not in these events.
         del seen["query"], seen["uri"]
