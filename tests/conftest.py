@@ -9,3 +9,6 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "tests.project.settings"
 import django
 
 django.setup()
+
+# The processes that tests start are given settings of their own, or must find them by themselves.
+del os.environ["DJANGO_SETTINGS_MODULE"]

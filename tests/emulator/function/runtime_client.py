@@ -1,0 +1,69 @@
+"""A function as small as can be: the Runtime API by hand, doing what each event asks for."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+BASE = "/2018-06-01/runtime"
+
+
+def main() -> None:
+    connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+
+    def call(method: str, path: str, body: bytes | None = None) -> tuple[int, http.client.HTTPMessage, bytes]:
+        connection.request(method, f"{BASE}{path}", body)
+        answer = connection.getresponse()
+        return answer.status, answer.headers, answer.read()
+
+    broken = Path("broken")
+    if broken.exists():
+        how = broken.read_text()
+        if how == "report":
+            call("POST", "/init/error", json.dumps({"errorType": "Boom", "errorMessage": "no such luck"}).encode())
+        print("the last words", file=sys.stderr)
+        sys.exit(1)
+    print("booted", flush=True)
+    served = 0
+    while True:
+        _, headers, body = call("GET", "/invocation/next")
+        request_id = headers["Lambda-Runtime-Aws-Request-Id"]
+        event = json.loads(body)
+        served += 1
+        answer = {"pid": os.getpid(), "served": served, "event": event, "id": request_id}
+        match event.get("do"):
+            case "sleep":
+                time.sleep(event["seconds"])
+            case "crash":
+                print("about to crash", flush=True)
+                os._exit(event.get("code", 3))
+            case "hang":
+                child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+                Path("hanging").write_text(f"{os.getpid()} {child.pid}")
+                time.sleep(60)
+            case "fail":
+                error = {"errorType": "ValueError", "errorMessage": "not today"}
+                call("POST", f"/invocation/{request_id}/error", json.dumps(error).encode())
+                continue
+            case "big":
+                answer["big"] = "x" * event["size"]
+            case "text":
+                call("POST", f"/invocation/{request_id}/response", b"<this is no JSON>")
+                continue
+            case "environment":
+                answer["environment"] = dict(os.environ)
+                answer["deadline"] = headers["Lambda-Runtime-Deadline-Ms"]
+                answer["arn"] = headers["Lambda-Runtime-Invoked-Function-Arn"]
+                answer["trace"] = headers["Lambda-Runtime-Trace-Id"]
+                answer["folder"] = os.getcwd()
+                answer["leader"] = os.getpgid(0) == os.getpid() == os.getsid(0)
+        call("POST", f"/invocation/{request_id}/response", json.dumps(answer).encode())
+
+
+if __name__ == "__main__":
+    main()
