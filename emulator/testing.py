@@ -110,13 +110,15 @@ def header_list(response: HttpResponseBase) -> list[tuple[str, str]]:
 def carrying(response: HttpResponseBase, sent: Response) -> HttpResponseBase:
     """Django's response object, holding what the front door sent in place of what Django made."""
     response.status_code = sent.status
+    # Front doors leave the length to the server that sends their answer.
+    length = {"Content-Length": str(len(sent.body))} if response.has_header("Content-Length") else {}
     for name in [name for name, _ in response.items()]:
         del response[name]
     response.cookies = SimpleCookie()
-    for name, value in sent.headers:
+    for name, value in [*length.items(), *sent.headers]:
         if name.lower() == "set-cookie":
             response.cookies.load(value)
-        elif name in response:
+        elif name in response and name.lower() != "content-length":
             response[name] = f"{response[name]}, {value}"
         else:
             response[name] = value

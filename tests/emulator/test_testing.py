@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,3 +102,49 @@ def test_the_fixture_uses_the_front_door_of_the_command_line(
 ) -> None:
     assert lambda_client.get("/seen/").status_code == 200
     assert lambda_client.handler._door.name == request.config.getoption("--front-door")
+
+
+STREAMS = {"test_a_reading_comes_word_by_word", "test_the_catalogue_goes_out_row_by_row"}
+REPEATED_QUERY_KEYS = {
+    "test_pages_of_books",
+    "test_a_forgotten_slash_is_added",
+    "test_page_links_keep_repeated_keys",
+    "test_repeated_keys_widen_and_different_keys_narrow",
+}
+OVER_ONE_MEGABYTE = {"test_a_photo_too_large_is_refused_with_the_limit"}
+
+
+@pytest.mark.parametrize(
+    ("door", "lost"),
+    [
+        ("http_api", STREAMS),
+        ("function_url", STREAMS),
+        ("rest_api", STREAMS),
+        ("alb_multi_value", STREAMS | OVER_ONE_MEGABYTE),
+        ("alb", STREAMS | OVER_ONE_MEGABYTE | REPEATED_QUERY_KEYS),
+    ],
+)
+def test_an_existing_suite_shows_what_a_front_door_loses_and_nothing_else(
+    door: str, lost: set[str], tmp_path: Path
+) -> None:
+    suite = f"""
+        import functools, django
+        django.setup()
+        from django.core.management import execute_from_command_line
+        from django.test import SimpleTestCase
+        from emulator.testing import LambdaClient
+        SimpleTestCase.client_class = functools.partial(LambdaClient, front_door={door!r})
+        execute_from_command_line(["manage.py", "test"])
+    """
+    bookshop = Path(__file__).parent.parent.parent / "samples/bookshop"
+    settings = {"DJANGO_SETTINGS_MODULE": "bookshop.settings", "BOOKSHOP_DATA_DIR": str(tmp_path)}
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(suite)],
+        cwd=bookshop,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert re.search(r"^Ran (\d+) tests", result.stderr, re.MULTILINE), result.stderr
+    assert set(re.findall(r"^(?:FAIL|ERROR): (\w+)", result.stderr, re.MULTILINE)) == lost, result.stderr
