@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import quote_from_bytes
 
 from .exceptions import ConfigurationError
 from .http import HTTPRequest, HTTPResponse, reason_phrase
+from .limits import DeadlineExceeded
 from .wsgi import server
 
 Message = MutableMapping[str, Any]
@@ -37,14 +39,17 @@ class ASGILeg:
             self._loop.close()
             raise
 
-    def __call__(self, request: HTTPRequest) -> HTTPResponse:
-        """The application's whole answer; whatever the application raises passes through."""
+    def __call__(self, request: HTTPRequest, seconds: float | None = None) -> HTTPResponse:
+        """The application's whole answer; what it raises passes through, `DeadlineExceeded` after ``seconds``."""
         exchange = _Exchange(request)
         scope = build_scope(request, self._lifespan.state)
         task = self._loop.create_task(
             _awaited(self._application(scope, exchange.receive, exchange.send)), context=contextvars.copy_context()
         )
-        self._loop.run_until_complete(task)
+        if seconds is None:
+            self._loop.run_until_complete(task)
+        else:
+            self._loop.run_until_complete(_in_time(task, seconds))
         return exchange.response()
 
     def close(self) -> None:
@@ -54,6 +59,17 @@ class ASGILeg:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.run_until_complete(self._loop.shutdown_default_executor())
             self._loop.close()
+
+
+async def _in_time(task: asyncio.Task[None], seconds: float) -> None:
+    """Wait for the task; past its time it is cancelled, and shown where it stood."""
+    done, _ = await asyncio.wait({task}, timeout=max(seconds, 0.001))
+    if done:
+        return task.result()
+    stack = "".join(traceback.format_stack(frame)[-1] for frame in task.get_stack())
+    task.cancel()
+    await asyncio.wait({task}, timeout=0.1)
+    raise DeadlineExceeded(f"the application was at\n{stack}")
 
 
 async def _awaited(awaitable: Awaitable[None]) -> None:
@@ -74,6 +90,8 @@ def build_scope(request: HTTPRequest, state: dict[str, Any]) -> Scope:
         if name == "content-length":
             sent_length = True
             continue
+        if name == "remote-user" and request.user is not None:
+            continue
         headers.append((name.encode("latin-1", "replace"), value.encode("latin-1")))
         if name == "host":
             host = value
@@ -83,6 +101,9 @@ def build_scope(request: HTTPRequest, state: dict[str, Any]) -> Scope:
             port = value
     if sent_length or request.body:
         headers.append((b"content-length", b"%d" % len(request.body)))
+    if request.user:
+        # Where Django's RemoteUserMiddleware looks under ASGI; a client's own header was left out above.
+        headers.append((b"remote-user", request.user.encode()))
     scheme = "http" if proto == "http" else "https"
     server_name, server_port = server(host, port, scheme)
     root_path = request.script_name.encode("latin-1")

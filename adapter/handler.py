@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
-from . import front_doors
+from . import database, front_doors, limits, origin
 from .exceptions import ConfigurationError
 from .http import HTTPRequest, HTTPResponse
+from .options import Options
 from .wsgi import WSGILeg
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
     from .asgi import ASGIApplication
+    from .front_doors import FrontDoor
 
 Interface = Literal["wsgi", "asgi"]
 
 logger = logging.getLogger("adapter")
 
+_BODILESS = frozenset({204, 304})
+
 
 class Leg(Protocol):
     """An application behind one of the two interfaces."""
 
-    def __call__(self, request: HTTPRequest) -> HTTPResponse:
-        """The application's whole answer."""
+    def __call__(self, request: HTTPRequest, seconds: float | None) -> HTTPResponse:
+        """The application's whole answer; `DeadlineExceeded` where it takes longer than ``seconds``."""
 
     def close(self) -> None:
         """Let go of what the leg keeps from one request to the next."""
@@ -40,33 +45,98 @@ class LambdaHandler:
     message says what arrived. An exception that escapes the application becomes a 500, logged once.
 
     ``interface`` is needed only for an application that is neither an ``async def`` nor an object whose ``__call__``
-    is one, yet speaks ASGI.
+    is one, yet speaks ASGI. ``options`` are read from the environment where none are given.
     """
 
-    def __init__(self, application: Callable[..., Any], *, interface: Interface | None = None) -> None:
+    def __init__(
+        self, application: Callable[..., Any], *, interface: Interface | None = None, options: Options | None = None
+    ) -> None:
+        self._options = Options.from_environment(os.environ) if options is None else options
+        self._guarded = bool(self._options.origin_secrets or self._options.trusted_proxies or self._options.remote_user)
         self._leg = _leg(application, interface)
 
     def __call__(self, event: Any, context: Any = None) -> dict[str, Any]:
         door = front_doors.recognise(event)
         request = front_doors.read(door, event, context)
-        try:
-            response = self._leg(request)
-        except Exception:
-            request_id = getattr(context, "aws_request_id", None)
-            logger.exception(
-                "%s %s failed outside the application (request %s)", request.method, request.path, request_id
-            )
-            response = _server_error(request_id)
+        response = self._before(door, request) or self._respond(request)
         if request.method == "HEAD" or response.status in _BODILESS:
             response.body = b""
-        return door.write(response, event)
+        return self._within_limits(door, request, response)
 
     def close(self) -> None:
         """End what lives as long as the process (an ASGI application's lifespan and loop)."""
         self._leg.close()
 
+    def _before(self, door: FrontDoor, request: HTTPRequest) -> HTTPResponse | None:
+        """What is settled without the application: an answer, or the request made ready for it."""
+        options = self._options
+        # A balancer's own checks are the only requests that it forwards for nobody.
+        if not request.client and front_doors.alb.is_health_check(request):
+            if not options.health_check_path or request.path == options.health_check_path.encode():
+                return limits.explained(options.health_check_status, "OK", "healthy\n")
+        elif self._guarded:
+            verified = bool(options.origin_secrets) and origin.take_secret(request, options.origin_secrets)
+            if options.origin_secrets and not verified:
+                logger.warning("%s %s refused: it did not come through the CDN", request.method, request.path)
+                return limits.explained(403, "Forbidden", "This site is reached through its own address only.\n")
+            request.client = origin.viewer_address(request, options.trusted_proxies, verified)
+            if options.remote_user:
+                request.user = door.user(request.event) or ""
+        return None
 
-_BODILESS = frozenset({204, 304})
+    def _respond(self, request: HTTPRequest) -> HTTPResponse:
+        """The application's answer, or ours where it gives none."""
+        context = request.context
+        request_id = getattr(context, "aws_request_id", None)
+        seconds = limits.seconds_left(context, self._options.deadline_margin)
+        try:
+            response = self._leg(request, seconds)
+            self._check_headers(response)
+        except Exception:
+            logger.exception(
+                "%s %s failed outside the application (request %s)", request.method, request.path, request_id
+            )
+        except limits.DeadlineExceeded:
+            logger.exception(
+                "%s %s was given up after %.1f s, %.1f s before the function's time limit (request %s). Raise the "
+                "function's timeout, or move the work to a queue.",
+                request.method, request.path, seconds, self._options.deadline_margin, request_id,
+            )  # fmt: skip
+            database.abandon_request()
+            return limits.explained(504, "Gateway Timeout", f"The page took too long (request {request_id}).\n")
+        else:
+            return response
+        named = f" (request {request_id})" if request_id else ""
+        return limits.explained(500, "Internal Server Error", f"Internal Server Error{named}\n")
+
+    @staticmethod
+    def _check_headers(response: HTTPResponse) -> None:
+        text = "".join([part for pair in response.headers for part in pair])
+        if "\n" in text or "\r" in text:
+            raise ValueError("a response header has a line break in it, which could smuggle in another header")
+
+    def _within_limits(self, door: FrontDoor, request: HTTPRequest, response: HTTPResponse) -> dict[str, Any]:
+        """The answer, or one that names the limit which the application's would have met."""
+        if door.HEADERS_LIMIT is not None:
+            size = sum([len(name) + len(value) + 4 for name, value in response.headers])
+            if size > door.HEADERS_LIMIT:
+                problem = f"its headers are {size:,} bytes long, and {door.NAME} passes {door.HEADERS_LIMIT:,} on"
+                response = self._refused(request, response, problem, "Set fewer or smaller cookies")
+        answer = door.write(response, request.event)
+        oversized = limits.too_large(answer, door.RESPONSE_LIMIT)
+        if oversized is not None:
+            problem = f"it is {oversized:,} bytes long as JSON, and {door.NAME} passes {door.RESPONSE_LIMIT:,} on"
+            remedy = "Put large files into the bucket and redirect to them, or send less at a time"
+            answer = door.write(self._refused(request, response, problem, remedy), request.event)
+        return answer
+
+    @staticmethod
+    def _refused(request: HTTPRequest, response: HTTPResponse, problem: str, remedy: str) -> HTTPResponse:
+        logger.error(
+            "%s %s answered %d, but the answer can't be sent: %s. %s.",
+            request.method, request.path, response.status, problem, remedy,
+        )  # fmt: skip
+        return limits.explained(500, "Internal Server Error", f"The answer can't be sent: {problem}.\n")
 
 
 def _leg(application: Callable[..., Any], interface: str | None) -> Leg:
@@ -85,8 +155,3 @@ def _leg(application: Callable[..., Any], interface: str | None) -> Leg:
 def _is_asynchronous(application: Callable[..., Any]) -> bool:
     call = getattr(application, "__call__", None)  # noqa: B004 - an instance's __call__ tells, callable() does not
     return inspect.iscoroutinefunction(application) or inspect.iscoroutinefunction(call)
-
-
-def _server_error(request_id: str | None) -> HTTPResponse:
-    body = f"Internal Server Error (request {request_id})" if request_id else "Internal Server Error"
-    return HTTPResponse(500, "Internal Server Error", [("Content-Type", "text/plain; charset=utf-8")], body.encode())

@@ -9,6 +9,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from .http import HTTPRequest, HTTPResponse
+from .limits import deadline
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -32,8 +33,14 @@ class WSGILeg:
     def __init__(self, application: WSGIApplication) -> None:
         self._application = application
 
-    def __call__(self, request: HTTPRequest) -> HTTPResponse:
-        """The application's whole answer; whatever the application raises passes through."""
+    def __call__(self, request: HTTPRequest, seconds: float | None = None) -> HTTPResponse:
+        """The application's whole answer; what it raises passes through, `DeadlineExceeded` after ``seconds``."""
+        if seconds is None:
+            return self._call(request)
+        with deadline(seconds):
+            return self._call(request)
+
+    def _call(self, request: HTTPRequest) -> HTTPResponse:
         status = ""
         headers: list[tuple[str, str]] = []
         chunks: list[bytes] = []
@@ -81,6 +88,8 @@ def environ(request: HTTPRequest) -> dict[str, Any]:
     if body or "CONTENT_LENGTH" in sent:
         sent["CONTENT_LENGTH"] = str(len(body))
     scheme = "http" if sent.get("HTTP_X_FORWARDED_PROTO") == "http" else "https"
+    if request.user:
+        sent["REMOTE_USER"] = request.user
     name, port = server(sent.get("HTTP_HOST", ""), sent.get("HTTP_X_FORWARDED_PORT"), scheme)
     return {
         **_BASE_ENVIRON,

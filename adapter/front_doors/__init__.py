@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from ..exceptions import MalformedEventError, UnknownEventError
 from ..http import HTTPRequest, HTTPResponse
-from . import alb, function_url, http_api, rest_api
+from . import alb, function_url, http_api, http_api_1, rest_api, vpc_lattice
 from .fields import Fields, first_mismatch
 
 __all__ = ["FRONT_DOORS", "FrontDoor", "read", "recognise"]
@@ -17,6 +17,10 @@ class FrontDoor(Protocol):
 
     NAME: str
     FIELDS: Fields
+    RESPONSE_LIMIT: int
+    """Bytes that an answer may have, as JSON."""
+    HEADERS_LIMIT: int | None
+    """Bytes that an answer's headers may have together, None where no limit is known."""
 
     def recognises(self, event: dict[str, Any]) -> bool:
         """Whether the event carries this front door's own mark."""
@@ -24,13 +28,16 @@ class FrontDoor(Protocol):
     def read(self, event: dict[str, Any], context: Any) -> HTTPRequest:
         """The request inside the event; KeyError, TypeError, ValueError or AttributeError where it is malformed."""
 
+    def user(self, event: dict[str, Any]) -> str | None:
+        """Whom the front door's own authorizer found the caller to be."""
+
     def write(self, response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:
         """The answer in the form this front door expects for this event."""
 
 
 # A function URL's mark is a narrower form of the HTTP API's, so it is asked first; REST's mark (httpMethod) is also in
-# an ALB event, so it is asked last.
-FRONT_DOORS: tuple[FrontDoor, ...] = (function_url, http_api, alb, rest_api)
+# an event of a balancer and of payload 1.0, so it is asked last.
+FRONT_DOORS: tuple[FrontDoor, ...] = (function_url, http_api, alb, vpc_lattice, http_api_1, rest_api)
 
 
 def recognise(event: Any) -> FrontDoor:

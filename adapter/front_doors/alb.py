@@ -13,9 +13,12 @@ from .bodies import read_body, write_body
 from .fields import Fields
 from .headers import cookie_spellings, grouped, joined, native, read_headers
 
-__all__ = ["FIELDS", "NAME", "read", "recognises", "write"]
+__all__ = ["FIELDS", "HEADERS_LIMIT", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
 
 NAME = "alb"
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html (limits)
+RESPONSE_LIMIT = 1_048_576
+HEADERS_LIMIT: int | None = None
 FIELDS: Fields = {
     "httpMethod": (True, "text"),
     "path": (True, "text"),
@@ -41,7 +44,7 @@ def read(event: dict[str, Any], context: Any) -> HTTPRequest:
         query=native(_query(event)),
         headers=headers,
         body=read_body(event),
-        client=_peer(headers),
+        client=last_forwarded(headers),
         script_name="",
         raw_path=raw_path,
         event=event,
@@ -49,12 +52,17 @@ def read(event: dict[str, Any], context: Any) -> HTTPRequest:
     )
 
 
-def _peer(headers: list[tuple[str, str]]) -> str:
+def last_forwarded(headers: list[tuple[str, str]]) -> str:
     """The last entry of X-Forwarded-For: the one that the balancer appended, the others came from the client."""
     for name, value in reversed(headers):
         if name.lower() == "x-forwarded-for":
             return value.rpartition(",")[2].strip()
     return ""
+
+
+def user(event: dict[str, Any]) -> str | None:  # noqa: ARG001
+    """None: a balancer hands its user on in a signed header, which the application has to verify."""
+    return None
 
 
 def _query(event: dict[str, Any]) -> str:
@@ -80,3 +88,10 @@ def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:
         headers.update(zip(cookie_spellings(), cookies, strict=False))
         answer["headers"] = headers
     return answer
+
+
+def is_health_check(request: HTTPRequest) -> bool:
+    """Whether the balancer itself asks: by its own name, with no client's address added."""
+    return "elb" in (request.event.get("requestContext") or {}) and any(
+        name.lower() == "user-agent" and value.startswith("ELB-HealthChecker/") for name, value in request.headers
+    )

@@ -34,13 +34,14 @@ _TEXT_SUFFIXES = ("+json", "+xml", "+yaml", "+json-seq")
 
 def read_body(event: dict[str, Any]) -> bytes:
     """The request's body as it came off the wire; ValueError when it claims to be base64 and is not."""
-    body = event.get("body")
+    return decoded_body(event.get("body"), event.get("isBase64Encoded"))
+
+
+def decoded_body(body: str | None, is_base64: Any) -> bytes:
+    """See `read_body`."""
     if not body:
         return b""
-    if event.get("isBase64Encoded"):
-        return a2b_base64(body, strict_mode=True)
-    data: bytes = body.encode()
-    return data
+    return a2b_base64(body, strict_mode=True) if is_base64 else body.encode()
 
 
 def write_body(response: HTTPResponse) -> tuple[str, bool]:

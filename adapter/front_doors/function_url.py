@@ -11,11 +11,12 @@ from urllib.parse import unquote_to_bytes
 from ..http import HTTPRequest
 from .bodies import read_body
 from .headers import native
-from .payload_2 import FIELDS, read_headers, write
+from .payload_2 import FIELDS, RESPONSE_LIMIT, read_headers, user, write
 
-__all__ = ["FIELDS", "NAME", "read", "recognises", "write"]
+__all__ = ["FIELDS", "HEADERS_LIMIT", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
 
 NAME = "function_url"
+HEADERS_LIMIT: int | None = None
 
 
 def recognises(event: dict[str, Any]) -> bool:

@@ -10,11 +10,13 @@ from typing import Any
 from ..http import HTTPRequest
 from .bodies import read_body
 from .headers import native
-from .payload_2 import FIELDS, read_headers, write
+from .payload_2 import FIELDS, RESPONSE_LIMIT, read_headers, user, write
 
-__all__ = ["FIELDS", "NAME", "read", "recognises", "write"]
+__all__ = ["FIELDS", "HEADERS_LIMIT", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
 
 NAME = "http_api"
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+HEADERS_LIMIT: int | None = 10_240
 
 
 def recognises(event: dict[str, Any]) -> bool:
@@ -26,13 +28,7 @@ def read(event: dict[str, Any], context: Any) -> HTTPRequest:
     request_context = event["requestContext"]
     http = request_context["http"]
     path: str = event["rawPath"]
-    script_name = ""
-    stage = request_context.get("stage") or "$default"
-    # On its own domain a named stage is the path's first segment; on a custom domain it never shows.
-    if stage != "$default" and ".execute-api." in (request_context.get("domainName") or ""):
-        prefix = "/" + stage
-        if path == prefix or path.startswith(prefix + "/"):
-            script_name, path = prefix, path[len(prefix) :] or "/"
+    script_name, path = split_stage(path, request_context)
     return HTTPRequest(
         method=http["method"],
         path=path.encode(),
@@ -45,3 +41,16 @@ def read(event: dict[str, Any], context: Any) -> HTTPRequest:
         event=event,
         context=context,
     )
+
+
+def split_stage(path: str, request_context: dict[str, Any]) -> tuple[str, str]:
+    """The path's part that names the stage, and the rest.
+
+    On the API's own domain a named stage is the first segment; on a custom domain it never shows.
+    """
+    stage = request_context.get("stage") or "$default"
+    if stage != "$default" and ".execute-api." in (request_context.get("domainName") or ""):
+        prefix = "/" + stage
+        if path == prefix or path.startswith(prefix + "/"):
+            return prefix, path[len(prefix) :] or "/"
+    return "", path

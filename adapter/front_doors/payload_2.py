@@ -21,6 +21,20 @@ FIELDS: Fields = {
     "cookies": (False, "a list of text"),
     "body": (False, "text"),
 }
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html (synchronous invocation payload)
+RESPONSE_LIMIT = 6_291_556
+
+
+def user(event: dict[str, Any]) -> str | None:
+    """The subject of a JWT, a Lambda authorizer's ``principalId``, or the ARN of a signed request."""
+    authorizer = event["requestContext"].get("authorizer") or {}
+    claims = (authorizer.get("jwt") or {}).get("claims") or {}
+    return (
+        claims.get("sub")
+        or (authorizer.get("lambda") or {}).get("principalId")
+        or (authorizer.get("iam") or {}).get("userArn")
+        or None
+    )
 
 
 def read_headers(event: dict[str, Any]) -> Headers:

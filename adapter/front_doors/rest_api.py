@@ -13,12 +13,17 @@ from .bodies import read_body, write_body
 from .fields import Fields
 from .headers import grouped, read_headers
 
-__all__ = ["FIELDS", "NAME", "read", "recognises", "write"]
+__all__ = ["FIELDS", "HEADERS_LIMIT", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
 
 NAME = "rest_api"
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
+HEADERS_LIMIT: int | None = 10_240
+RESPONSE_LIMIT = 6_291_556
 FIELDS: Fields = {
     "httpMethod": (True, "text"),
     "path": (True, "text"),
+    "resource": (False, "text"),
+    "pathParameters": (False, "a map of text"),
     "requestContext.path": (False, "text"),
     "requestContext.identity.sourceIp": (False, "text"),
     "headers": (False, "a map of text"),
@@ -36,22 +41,24 @@ def recognises(event: dict[str, Any]) -> bool:
 def read(event: dict[str, Any], context: Any) -> HTTPRequest:
     request_context = event.get("requestContext") or {}
     path: str = event["path"]
-    prefix = _prefix(path, request_context.get("path"))
+    stage = _stage(path, request_context.get("path"))
+    mapping = _base_path(path, event)
+    prefix = stage + mapping
     return HTTPRequest(
         method=event["httpMethod"],
-        path=unquote_to_bytes(path),
-        query=_query(event),
+        path=unquote_to_bytes(path[len(mapping) :] or "/"),
+        query=query(event),
         headers=read_headers(event),
         body=read_body(event),
         client=(request_context.get("identity") or {}).get("sourceIp") or "",
         script_name=unquote(prefix, "latin-1") if prefix else "",
-        raw_path=prefix + path,
+        raw_path=stage + path,
         event=event,
         context=context,
     )
 
 
-def _prefix(path: str, requested: str | None) -> str:
+def _stage(path: str, requested: str | None) -> str:
     """What the client's path had before ``path``: the stage on the API's own domain, nothing on a custom one."""
     if not requested or requested == path:
         return ""
@@ -60,7 +67,35 @@ def _prefix(path: str, requested: str | None) -> str:
     return requested if path == "/" else ""
 
 
-def _query(event: dict[str, Any]) -> str:
+def _base_path(path: str, event: dict[str, Any]) -> str:
+    """What a custom domain's base path mapping put before the resource's own path, which ``path`` includes.
+
+    The resource is a pattern such as ``/shop/{proxy+}``; filled in, it is the end of the path but for a last slash.
+    """
+    resource = event.get("resource")
+    if not resource or resource == path:
+        return ""
+    for name, value in (event.get("pathParameters") or {}).items():
+        resource = resource.replace("{" + name + "+}", value).replace("{" + name + "}", value)
+    bare = path.rstrip("/")
+    if "{" in resource or not bare.endswith(resource.rstrip("/")):
+        return ""
+    return bare[: len(bare) - len(resource.rstrip("/"))]
+
+
+def user(event: dict[str, Any]) -> str | None:
+    """A Cognito subject, a Lambda authorizer's ``principalId``, or the ARN of a signed request."""
+    request_context = event.get("requestContext") or {}
+    authorizer = request_context.get("authorizer") or {}
+    return (
+        (authorizer.get("claims") or {}).get("sub")
+        or authorizer.get("principalId")
+        or (request_context.get("identity") or {}).get("userArn")
+        or None
+    )
+
+
+def query(event: dict[str, Any]) -> str:
     """The query put together again; the order of different names and ``?a`` as against ``?a=`` are lost on the way."""
     multiple = event.get("multiValueQueryStringParameters")
     if multiple:

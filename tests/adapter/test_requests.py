@@ -96,7 +96,7 @@ def test_a_header_of_other_than_latin_letters_arrives_as_its_utf_8_bytes(handler
 def test_a_request_without_host_and_address_is_served(handler: LambdaHandler, make: Make, door: str) -> None:
     headers = "multiValueHeaders" if door in {"rest_api", "alb_multi_value"} else "headers"
     event = make()
-    event[headers] = {"user-agent": ["ELB-HealthChecker/2.0"] if headers.startswith("m") else "ELB-HealthChecker/2.0"}
+    event[headers] = {"user-agent": ["curl/8"] if headers.startswith("m") else "curl/8"}
     seen = see(handler, event)
     assert seen["host"] == "localhost"
     assert seen["client"] == ""

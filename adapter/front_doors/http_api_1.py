@@ -1,0 +1,43 @@
+"""API Gateway's HTTP API with payload format 1.0: a REST event in all but its version and its stage.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+
+Sources disagree whether ``path`` arrives decoded; what could not stand in an encoded path shows that it does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from ..http import HTTPRequest
+from .bodies import read_body
+from .headers import read_headers
+from .http_api import HEADERS_LIMIT, split_stage
+from .rest_api import FIELDS, RESPONSE_LIMIT, query, user, write
+
+__all__ = ["FIELDS", "HEADERS_LIMIT", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
+
+NAME = "http_api_1"
+
+
+def recognises(event: dict[str, Any]) -> bool:
+    return event.get("version") == "1.0" and "httpMethod" in event and "path" in event
+
+
+def read(event: dict[str, Any], context: Any) -> HTTPRequest:
+    request_context = event.get("requestContext") or {}
+    script_name, path = split_stage(event["path"], request_context)
+    decoded = not path.isascii() or " " in path
+    return HTTPRequest(
+        method=event["httpMethod"],
+        path=path.encode() if decoded else unquote_to_bytes(path),
+        query=query(event),
+        headers=read_headers(event),
+        body=read_body(event),
+        client=(request_context.get("identity") or {}).get("sourceIp") or "",
+        script_name=script_name,
+        raw_path=None if decoded else script_name + path,
+        event=event,
+        context=context,
+    )

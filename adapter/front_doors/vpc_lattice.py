@@ -1,0 +1,76 @@
+"""A VPC Lattice service network, event versions 1 and 2: path and query in one, as sent.
+
+https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from ..http import HTTPRequest, HTTPResponse
+from .alb import last_forwarded
+from .bodies import decoded_body, write_body
+from .fields import Fields
+from .headers import Headers, cookie_spellings, joined, native, native_pairs
+
+__all__ = ["FIELDS", "HEADERS_LIMIT", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
+
+NAME = "vpc_lattice"
+RESPONSE_LIMIT = 6_291_556
+HEADERS_LIMIT: int | None = None
+FIELDS: Fields = {"method": (True, "text"), "body": (False, "text")}
+
+
+def recognises(event: dict[str, Any]) -> bool:
+    if "raw_path" in event:
+        return True
+    context = event.get("requestContext")
+    return isinstance(context, dict) and ("serviceNetworkArn" in context or "targetGroupArn" in context)
+
+
+def read(event: dict[str, Any], context: Any) -> HTTPRequest:
+    version_1 = "raw_path" in event
+    target: str = event["raw_path"] if version_1 else event["path"]
+    raw_path, _, query = target.partition("?")
+    headers = _headers(event)
+    return HTTPRequest(
+        method=event["method"],
+        path=unquote_to_bytes(raw_path),
+        query=native(query),
+        headers=headers,
+        body=decoded_body(event.get("body"), event.get("is_base64_encoded" if version_1 else "isBase64Encoded")),
+        client=last_forwarded(headers),
+        script_name="",
+        raw_path=raw_path,
+        event=event,
+        context=context,
+    )
+
+
+def _headers(event: dict[str, Any]) -> Headers:
+    """Version 1 joins what version 2 lists."""
+    pairs = []
+    for name, value in (event.get("headers") or {}).items():
+        pairs += [(name, one) for one in value] if isinstance(value, list) else [(name, value)]
+    return native_pairs(pairs)
+
+
+def user(event: dict[str, Any]) -> str | None:
+    """The principal of a signed request, which version 2 tells."""
+    identity = (event.get("requestContext") or {}).get("identity") or {}
+    return identity.get("principal") or None
+
+
+def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+    """One value a header; several cookies in several spellings, which is unproven on Lattice."""
+    headers, cookies = joined(response.headers)
+    headers.update(zip(cookie_spellings(), cookies, strict=False))
+    body, is_base64 = write_body(response)
+    return {
+        "statusCode": response.status,
+        "statusDescription": f"{response.status} {response.reason}",
+        "headers": headers,
+        "body": body,
+        "isBase64Encoded": is_base64,
+    }

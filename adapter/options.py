@@ -1,0 +1,61 @@
+"""What can be set from the function's environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .exceptions import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The handler's switches; each is a variable ``FAAS_...`` of the function's environment.
+
+    ``origin_secrets`` (``FAAS_ORIGIN_SECRET``, comma-separated, two while one replaces the other): values of the header
+    ``X-Origin-Verify`` that the CDN adds; a request with none of them gets a 403.
+    ``trusted_proxies`` (``FAAS_TRUSTED_PROXIES``): how many proxies stand between the viewer and the front door.
+    ``remote_user`` (``FAAS_REMOTE_USER=1``): hand the user that the front door's authorizer found on as REMOTE_USER.
+    ``health_check_path`` (``FAAS_HEALTH_CHECK_PATH``): the path at which a load balancer's health check is answered
+    without Django; every path when empty. ``health_check_status`` (``FAAS_HEALTH_CHECK_STATUS``): with what.
+    ``deadline_margin`` (``FAAS_DEADLINE_MARGIN``, seconds): how long before the function's time limit a request is
+    given up, 0 for never.
+    """
+
+    origin_secrets: tuple[bytes, ...] = ()
+    trusted_proxies: int = 0
+    remote_user: bool = False
+    health_check_path: str = ""
+    health_check_status: int = 200
+    deadline_margin: float = 0.5
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Options:
+        """The options that ``environment`` sets; `ConfigurationError` names a value that can't be used."""
+        secrets = environment.get("FAAS_ORIGIN_SECRET", "").split(",")
+        return cls(
+            origin_secrets=tuple(secret.strip().encode() for secret in secrets if secret.strip()),
+            trusted_proxies=int(_number(environment, "FAAS_TRUSTED_PROXIES", 0)),
+            remote_user=_switch(environment, "FAAS_REMOTE_USER"),
+            health_check_path=environment.get("FAAS_HEALTH_CHECK_PATH", ""),
+            health_check_status=int(_number(environment, "FAAS_HEALTH_CHECK_STATUS", 200)),
+            deadline_margin=_number(environment, "FAAS_DEADLINE_MARGIN", 0.5),
+        )
+
+
+def _number(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name) or str(default)
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1000:
+        raise ConfigurationError(f"{name} is {text!r}; it must be a number of 0 or more.")
+    return number
+
+
+def _switch(environment: Mapping[str, str], name: str) -> bool:
+    text = environment.get(name, "").lower()
+    if text not in {"", "0", "1", "false", "true"}:
+        raise ConfigurationError(f"{name} is {text!r}; it can be 1 (on) or 0 (off, the default).")
+    return text in {"1", "true"}
