@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import traceback
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 from urllib.parse import quote_from_bytes
 
@@ -66,10 +66,17 @@ async def _in_time(task: asyncio.Task[None], seconds: float) -> None:
     done, _ = await asyncio.wait({task}, timeout=max(seconds, 0.001))
     if done:
         return task.result()
-    stack = "".join(traceback.format_stack(frame)[-1] for frame in task.get_stack())
+    stack = "".join(_stack(task.get_coro()))
     task.cancel()
     await asyncio.wait({task}, timeout=0.1)
     raise DeadlineExceeded(f"the application was at\n{stack}")
+
+
+def _stack(awaitable: Any) -> Iterator[str]:
+    """Where each coroutine of a chain of awaits stands, outermost first."""
+    while frame := getattr(awaitable, "cr_frame", None):
+        yield from traceback.format_list(traceback.extract_stack(frame, 1))
+        awaitable = awaitable.cr_await
 
 
 async def _awaited(awaitable: Awaitable[None]) -> None:
@@ -90,8 +97,6 @@ def build_scope(request: HTTPRequest, state: dict[str, Any]) -> Scope:
         if name == "content-length":
             sent_length = True
             continue
-        if name == "remote-user" and request.user is not None:
-            continue
         headers.append((name.encode("latin-1", "replace"), value.encode("latin-1")))
         if name == "host":
             host = value
@@ -102,7 +107,7 @@ def build_scope(request: HTTPRequest, state: dict[str, Any]) -> Scope:
     if sent_length or request.body:
         headers.append((b"content-length", b"%d" % len(request.body)))
     if request.user:
-        # Where Django's RemoteUserMiddleware looks under ASGI; a client's own header was left out above.
+        # Where Django's RemoteUserMiddleware looks under ASGI; no client's header of that name gets here.
         headers.append((b"remote-user", request.user.encode()))
     scheme = "http" if proto == "http" else "https"
     server_name, server_port = server(host, port, scheme)

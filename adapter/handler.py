@@ -73,15 +73,16 @@ class LambdaHandler:
         # A balancer's own checks are the only requests that it forwards for nobody.
         if not request.client and front_doors.alb.is_health_check(request):
             if not options.health_check_path or request.path == options.health_check_path.encode():
-                return limits.explained(options.health_check_status, "OK", "healthy\n")
+                return limits.explained(options.health_check_status, "healthy\n")
         elif self._guarded:
             verified = bool(options.origin_secrets) and origin.take_secret(request, options.origin_secrets)
             if options.origin_secrets and not verified:
                 logger.warning("%s %s refused: it did not come through the CDN", request.method, request.path)
-                return limits.explained(403, "Forbidden", "This site is reached through its own address only.\n")
+                return limits.explained(403, "This site is reached through its own address only.\n")
             request.client = origin.viewer_address(request, options.trusted_proxies, verified)
             if options.remote_user:
-                request.user = door.user(request.event) or ""
+                request.user = door.user(request.event)
+                request.headers = [pair for pair in request.headers if pair[0].lower() != "remote-user"]
         return None
 
     def _respond(self, request: HTTPRequest) -> HTTPResponse:
@@ -103,11 +104,11 @@ class LambdaHandler:
                 request.method, request.path, seconds, self._options.deadline_margin, request_id,
             )  # fmt: skip
             database.abandon_request()
-            return limits.explained(504, "Gateway Timeout", f"The page took too long (request {request_id}).\n")
+            return limits.explained(504, f"The page took too long (request {request_id}).\n")
         else:
             return response
         named = f" (request {request_id})" if request_id else ""
-        return limits.explained(500, "Internal Server Error", f"Internal Server Error{named}\n")
+        return limits.explained(500, f"Internal Server Error{named}\n")
 
     @staticmethod
     def _check_headers(response: HTTPResponse) -> None:
@@ -136,7 +137,7 @@ class LambdaHandler:
             "%s %s answered %d, but the answer can't be sent: %s. %s.",
             request.method, request.path, response.status, problem, remedy,
         )  # fmt: skip
-        return limits.explained(500, "Internal Server Error", f"The answer can't be sent: {problem}.\n")
+        return limits.explained(500, f"The answer can't be sent: {problem}.\n")
 
 
 def _leg(application: Callable[..., Any], interface: str | None) -> Leg:

@@ -15,8 +15,8 @@ class HTTPRequest:
     percent-encoded, or None where the front door hands over only the decoded one. ``query`` is raw and without its
     ``?``. ``headers`` are pairs of name, in whatever case it came, and value, in the order received, a repeated header
     as often as the front door still tells apart. Query and values are native strings as in PEP 3333: a character
-    stands for a byte. ``client`` is an IP address, empty when the front door names none. ``user`` is None where the
-    front door's authorizer is not asked for one, empty where it has none.
+    stands for a byte. ``client`` is an IP address, empty when the front door names none. ``user`` is whom the
+    front door's authorizer found, None where it found nobody or is not asked.
     """
 
     method: str

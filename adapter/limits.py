@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .http import HTTPResponse
+from .http import HTTPResponse, reason_phrase
 
 # A character of JSON text takes at most so many bytes: a body well below the limit need not be measured.
 _WORST_CHARACTER = 6
@@ -57,7 +57,7 @@ def too_large(answer: dict[str, Any], limit: int) -> int | None:
     return size if size > limit else None
 
 
-def explained(status: int, reason: str, text: str) -> HTTPResponse:
+def explained(status: int, text: str) -> HTTPResponse:
     """An answer of ours in the application's place."""
     headers = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")]
-    return HTTPResponse(status, reason, headers, text.encode())
+    return HTTPResponse(status, reason_phrase(status), headers, text.encode())

@@ -20,8 +20,9 @@ def first_mismatch(event: dict[str, Any], fields: Fields) -> str | None:
                 return f"{path} is missing or null, where {wanted} must be"
         elif complaint := _CHECKS[wanted](value):
             return f"{path} is not {wanted}: {complaint}"
-    if event.get("isBase64Encoded") and isinstance(event.get("body"), str):
-        return "isBase64Encoded is true but body is not base64: it was cut short or changed on the way"
+    for flag in ("isBase64Encoded", "is_base64_encoded"):
+        if event.get(flag) and isinstance(event.get("body"), str):
+            return f"{flag} is true but body is not base64: it was cut short or changed on the way"
     return None
 
 
@@ -44,9 +45,14 @@ def _list_of_text(value: Any) -> str | None:
     return next((f"in it {complaint}" for item in value if (complaint := _text(item))), None)
 
 
+def _text_or_list_of_text(value: Any) -> str | None:
+    return _list_of_text(value) if isinstance(value, list) else _text(value)
+
+
 _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "text": _text,
     "a map of text": _map_of(_text),
+    "a map of text or lists of text": _map_of(_text_or_list_of_text),
     "a list of text": _list_of_text,
     "a map of lists of text": _map_of(_list_of_text),
 }

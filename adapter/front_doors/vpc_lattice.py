@@ -19,7 +19,13 @@ __all__ = ["FIELDS", "HEADERS_LIMIT", "NAME", "RESPONSE_LIMIT", "read", "recogni
 NAME = "vpc_lattice"
 RESPONSE_LIMIT = 6_291_556
 HEADERS_LIMIT: int | None = None
-FIELDS: Fields = {"method": (True, "text"), "body": (False, "text")}
+FIELDS: Fields = {
+    "method": (True, "text"),
+    "raw_path": (False, "text"),
+    "path": (False, "text"),
+    "headers": (False, "a map of text or lists of text"),
+    "body": (False, "text"),
+}
 
 
 def recognises(event: dict[str, Any]) -> bool:

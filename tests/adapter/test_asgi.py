@@ -49,7 +49,7 @@ def test_the_scope_tells_all_that_a_server_would(make: Make, door: str) -> None:
     assert scope["root_path"] == ""
     assert scope["scheme"] == "https"
     assert scope["server"] == ("example.com", 8443)
-    assert scope["client"] == (("192.0.2.7", 0) if door.startswith("alb") else None)
+    assert scope["client"] == (("192.0.2.7", 0) if door.startswith(("alb", "vpc_lattice")) else None)
     assert (b"host", b"example.com") in scope["headers"]
     assert (b"content-length", b"2") in scope["headers"]
     assert scope["http_version"] == "1.1"

@@ -10,6 +10,10 @@ import pytest
 from adapter import LambdaHandler
 from tests.project.views import digest
 
+from .conftest import CAPTURED
+
+pytestmark = pytest.mark.parametrize("door", sorted(CAPTURED), indirect=True)
+
 BODY = '{"message":"hello from the public internet","unicode":"lambda-λ"}'.encode()
 QUERY = "repeat=one&repeat=two&redirect=https%3A%2F%2Fexample.com%2Fa%2Fb&literalPlus=a+b&encodedPlus=a%2Bb&empty="
 

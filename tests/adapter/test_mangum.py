@@ -67,6 +67,7 @@ def test_our_scope_is_mangums_but_for_what_is_named(name: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:There is no current event loop:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("door", sorted(CAPTURED), indirect=True)
 def test_mangum_answers_with_our_handlers_as_our_own_handler_does(captured: dict[str, Any]) -> None:
     own = LambdaHandler(asgi.application, interface="asgi")
     try:

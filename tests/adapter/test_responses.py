@@ -33,8 +33,8 @@ def body(answer: dict[str, Any]) -> bytes:
 
 def test_the_keys_are_those_the_front_door_knows(handler: LambdaHandler, make: Make, door: str) -> None:
     keys = {"statusCode", "body", "isBase64Encoded"}
-    keys |= {"multiValueHeaders"} if door in {"rest_api", "alb_multi_value"} else {"headers"}
-    if door.startswith("alb"):
+    keys |= {"multiValueHeaders"} if door in {"rest_api", "http_api_1", "alb_multi_value"} else {"headers"}
+    if door.startswith(("alb", "vpc_lattice")):
         keys.add("statusDescription")
     answer = handler(make(path="/teapot/"))
     assert set(answer) == keys

@@ -43,7 +43,9 @@ urlpatterns = [path("admin/", admin.site.urls), path("pid", pid), path("slow", s
 
 
 def variables(**more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in {"DJANGO_SETTINGS_MODULE", "PYTHONDEVMODE"}}
+    kept = {
+        name: value for name, value in os.environ.items() if name not in {"DJANGO_SETTINGS_MODULE", "PYTHONDEVMODE"}
+    }
     return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **more}
 
 

@@ -44,6 +44,7 @@ def seen(request: HttpRequest) -> JsonResponse:
         "uri": request.build_absolute_uri(),
         "port": request.get_port(),
         "client": request.META.get("REMOTE_ADDR", ""),
+        "user": request.META.get("REMOTE_USER") or request.META.get("HTTP_REMOTE_USER"),
     }
     return JsonResponse(report)
 
