@@ -9,17 +9,17 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterable
-from http.cookies import SimpleCookie
+from collections.abc import AsyncIterator, Callable, Iterable
+from http.cookies import Morsel, SimpleCookie
 from typing import Any
 from urllib.parse import quote_from_bytes
 
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.test.client import Client, ClientHandler
 
 from adapter import LambdaHandler
 
-from .front_doors import FrontDoor, Rejected, create
+from .front_doors import Event, FrontDoor, Rejected, create
 from .http import Request, Response
 
 __all__ = ["LambdaClient"]
@@ -42,25 +42,12 @@ class LambdaClient(Client):
 class EventHandler(ClientHandler):
     """`ClientHandler` with a front door and the adapter between the request and Django."""
 
-    def __init__(self, door: FrontDoor, enforce_csrf_checks: bool) -> None:
+    def __init__(self, door: FrontDoor, enforce_csrf_checks: bool = True) -> None:
         super().__init__(enforce_csrf_checks)
         self._door = door
 
     def __call__(self, environ: Environ) -> Any:
         request, request_id = as_request(environ), str(uuid.uuid4())
-        answered: list[HttpResponseBase] = []
-
-        def application(seen: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-            # REMOTE_USER and the like, which a test sets and no front door could carry.
-            seen = {
-                **{key: value for key, value in environ.items() if not key.startswith(("HTTP_", "CONTENT_"))},
-                **seen,
-            }
-            response = super(EventHandler, self).__call__(seen)
-            answered.append(response)
-            start_response(f"{response.status_code} {response.reason_phrase}", header_list(response))
-            return response
-
         try:
             event = self._door.event(request, request_id)
         except Rejected as rejected:
@@ -68,15 +55,56 @@ class EventHandler(ClientHandler):
             response.wsgi_request = None  # type: ignore[attr-defined]
             return carrying(response, rejected.response)
         # Through JSON, as on the wire: what does not survive it must not pass a test.
-        answer = LambdaHandler(application)(json.loads(json.dumps(event)))
-        sent = self._door.response(json.dumps(answer).encode(), event, request_id)
-        return carrying(answered[0], sent)
+        event = json.loads(json.dumps(event))
+        response, answer = self.invoke(event, environ)
+        return carrying(response, self._door.response(json.dumps(answer).encode(), event, request_id))
+
+    def invoke(self, event: Event, environ: Environ) -> tuple[HttpResponseBase, Event]:
+        """Django's response to ``event``, and the answer that the adapter made of it; raises what Django raised."""
+        outcome: list[HttpResponseBase | Exception] = []
+
+        def application(seen: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+            try:
+                response = super(EventHandler, self).__call__(beyond_http(environ) | seen | below_script(environ))
+                # Read here, and handed on as a list: the client's handler has closed the response, or closes it at
+                # the end of its stream, and a second close() would be a second request_finished.
+                content = list(response)
+            except Exception as error:
+                # Raised again in the test, which expects it there, and not made into the adapter's answer and log.
+                outcome.append(error)
+                start_response("500 Internal Server Error", [])
+                return ()
+            outcome.append(response)
+            start_response(f"{response.status_code} {response.reason_phrase}", header_list(response))
+            return content
+
+        answer = LambdaHandler(application)(event)
+        if isinstance(outcome[0], Exception):
+            raise outcome[0]
+        return outcome[0], answer
+
+
+def beyond_http(environ: Environ) -> Environ:
+    """What a test sets and no front door could carry: ``REMOTE_USER`` and the like, headers that are no text."""
+    return {
+        key: value
+        for key, value in environ.items()
+        if not key.startswith(("HTTP_", "CONTENT_")) or not isinstance(value, str)
+    }
+
+
+def below_script(environ: Environ) -> Environ:
+    """The prefix that a test mounts the application under: the test's server puts it there, not the front door."""
+    return {"SCRIPT_NAME": environ["SCRIPT_NAME"]} if environ.get("SCRIPT_NAME") else {}
 
 
 def as_request(environ: Environ) -> Request:
     """The HTTP request that a web server would have made this PEP 3333 environ from."""
     headers = [
-        (key[5:].replace("_", "-").title(), _text(value)) for key, value in environ.items() if key.startswith("HTTP_")
+        (key[5:].replace("_", "-").title(), _text(value))
+        for key, value in environ.items()
+        # The client's cookies are an empty text where it has none; a browser sends no such header.
+        if key.startswith("HTTP_") and isinstance(value, str) and (value or key != "HTTP_COOKIE")
     ]
     port = environ.get("SERVER_PORT", "80")
     if "HTTP_HOST" not in environ:
@@ -103,7 +131,7 @@ def as_request(environ: Environ) -> Request:
 
 def header_list(response: HttpResponseBase) -> list[tuple[str, str]]:
     """The response's headers and cookies, as Django hands them to a web server."""
-    cookies = [("Set-Cookie", str(morsel.output(header="")).strip()) for morsel in response.cookies.values()]
+    cookies = [("Set-Cookie", _set_cookie(morsel)) for morsel in response.cookies.values()]
     return [*response.items(), *cookies]
 
 
@@ -114,19 +142,32 @@ def carrying(response: HttpResponseBase, sent: Response) -> HttpResponseBase:
     length = {"Content-Length": str(len(sent.body))} if response.has_header("Content-Length") else {}
     for name in [name for name, _ in response.items()]:
         del response[name]
+    made = {_set_cookie(morsel): morsel for morsel in response.cookies.values()}
     response.cookies = SimpleCookie()
     for name, value in [*length.items(), *sent.headers]:
         if name.lower() == "set-cookie":
-            response.cookies.load(value)
+            if value in made:
+                # The very object, as its attributes' types (a max-age as a number) show in no header.
+                dict.__setitem__(response.cookies, made[value].key, made[value])
+            else:
+                response.cookies.load(value)
         elif name in response and name.lower() != "content-length":
             response[name] = f"{response[name]}, {value}"
         else:
             response[name] = value
-    if response.streaming:
-        response.streaming_content = [sent.body]  # type: ignore[attr-defined]
-    else:
-        response.content = sent.body  # type: ignore[attr-defined]
+    if isinstance(response, StreamingHttpResponse):
+        response.streaming_content = _whole(sent.body) if response.is_async else [sent.body]
+    elif isinstance(response, HttpResponse) and response.content != sent.body:
+        response.content = sent.body
     return response
+
+
+async def _whole(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+def _set_cookie(morsel: Morsel[str]) -> str:
+    return str(morsel.output(header="")).strip()
 
 
 def _text(native: str) -> str:

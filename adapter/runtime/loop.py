@@ -9,6 +9,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from ..exceptions import AdapterError, ConfigurationError
@@ -106,15 +107,29 @@ def _report(error: Exception, request_id: str | None) -> tuple[str, bytes]:
     error_type = type(error).__name__
     explained = isinstance(error, AdapterError)
     where = f" (request {request_id})" if request_id else ""
-    log = f"[ERROR] {error_type}{where}: {error}" if explained else f"[ERROR]{where} {traceback.format_exc()}"
-    print(log.rstrip(), file=sys.stderr, flush=True)  # noqa: T201
+    details = _without_machinery(error)
+    log = f"{error_type}: {error}" if explained else "".join(details.format())
+    print(f"[ERROR]{where} {log.rstrip()}", file=sys.stderr, flush=True)  # noqa: T201
     report = {
         "errorMessage": str(error),
         "errorType": error_type,
         "requestId": request_id or "",
-        "stackTrace": [] if explained else traceback.format_tb(error.__traceback__),
+        "stackTrace": [] if explained else details.stack.format(),
     }
     return error_type, json.dumps(report).encode()
+
+
+def _without_machinery(error: Exception) -> traceback.TracebackException:
+    """The error's traceback from where the project's code begins, without the frames of the import system."""
+    details = traceback.TracebackException.from_exception(error)
+    frames = [frame for frame in details.stack if "importlib" not in frame.filename]
+    while len(frames) > 1 and frames[0].filename.startswith(_ADAPTER):
+        del frames[0]
+    details.stack = traceback.StackSummary.from_list(frames)
+    return details
+
+
+_ADAPTER = str(Path(__file__).parents[1])
 
 
 def _stop(signal_number: int, frame: object) -> NoReturn:  # noqa: ARG001

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -161,6 +162,14 @@ def test_an_exception_is_reported_and_the_next_event_served(service: Service, tm
     assert 'raise LookupError("lost")' in "".join(report["stackTrace"])
     assert result.stderr.count("LookupError: lost") == 1
     assert service.requests[3][2] == b'"found"'
+
+
+def test_a_traceback_begins_with_the_projects_own_code(service: Service, tmp_path: Path) -> None:
+    service.answers = [ACCEPTED]
+    (tmp_path / "shop.py").write_text("import pillov")
+    result = run(service, tmp_path, "import shop")
+    assert re.findall(r'File "(.+)"', result.stderr) == [str(tmp_path / "function.py"), str(tmp_path / "shop.py")]
+    assert "ModuleNotFoundError: No module named 'pillov'" in result.stderr
 
 
 def test_an_answer_that_is_not_json_is_reported(service: Service, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -176,4 +175,4 @@ def test_the_state_folder_stays_out_of_version_control(tmp_path: Path) -> None:
     assert state_folder(tmp_path) == tmp_path / ".faas"
     assert state_folder(tmp_path).is_dir()
     assert (tmp_path / ".faas" / ".gitignore").read_text() == "*\n"
-    assert os.listdir(tmp_path) == [".faas"]
+    assert [path.name for path in tmp_path.iterdir()] == [".faas"]

@@ -96,7 +96,8 @@ def test_what_manage_py_prepares_is_reported(folder: Path, settings: Path) -> No
     replace(
         folder / "manage.py",
         "def main.*:\n",
-        "def main():\n    print('hello')\n    os.environ['FROM_MANAGE'] = 'yes'\n    sys.path.append(os.path.abspath('apps'))\n",
+        "def main():\n    print('hello')\n    os.environ['FROM_MANAGE'] = 'yes'\n"
+        "    sys.path.append(os.path.abspath('apps'))\n",
     )
     settings.write_text(f"{settings.read_text()}\nimport os\nassert os.environ['FROM_MANAGE']\n")
     project = look(folder)
@@ -119,6 +120,13 @@ def test_no_manage_py(tmp_path: Path, folder: Path) -> None:
     assert f"cd {folder}" in text
     (folder / "manage.py").unlink()
     assert "django-admin startproject" in refusal(folder)
+
+
+def test_a_package_that_hides_one_of_ours(folder: Path) -> None:
+    (folder / "adapter").mkdir()
+    look(folder)  # a plain folder hides nothing
+    (folder / "adapter" / "__init__.py").touch()
+    assert f"Give {folder / 'adapter'} another name" in refusal(folder)
 
 
 def test_settings_that_are_not_there(folder: Path) -> None:

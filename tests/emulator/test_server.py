@@ -6,6 +6,8 @@ import gzip
 import socket
 from collections.abc import AsyncIterator
 
+import pytest
+
 from emulator.http import Request, Response
 from emulator.ports import listen, port_of
 from emulator.server import Server
@@ -169,6 +171,28 @@ def test_a_connection_serves_several_requests_and_an_old_client_one() -> None:
         b"GET /3 HTTP/1.0\r\n\r\n",
     )
     assert [answer.count(path) for path in (b"X-Path: /1", b"X-Path: /2", b"X-Path: /3")] == [1, 1, 1]
+
+
+def test_what_is_not_http_is_refused_without_ado(caplog: pytest.LogCaptureFixture) -> None:
+    for garbage in (
+        b"garbage\r\n\r\n",
+        b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03" + bytes(20),
+        b"GET / HTTP/1.1\r\nBad Header: x\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ):
+        echo = Echo()
+        assert b" 400 Bad Request\r\n" in exchange(echo, garbage)
+        assert echo.requests == []
+    assert caplog.text == ""
+
+
+def test_an_error_of_our_own_is_answered_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Echo):
+        async def __call__(self, request: Request) -> Response:
+            raise LookupError("a bug")
+
+    assert ask(Broken()).startswith(b"HTTP/1.1 500 ")
+    assert "LookupError: a bug" in caplog.text
 
 
 def test_a_client_that_leaves_in_the_middle_does_no_harm() -> None:

@@ -8,9 +8,21 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 BASE = "/2018-06-01/runtime"
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+
+
+def enough_are_here(processes: int) -> bool:
+    return len(list(Path().glob("here-*"))) >= processes
 
 
 def main() -> None:
@@ -37,8 +49,12 @@ def main() -> None:
         served += 1
         answer = {"pid": os.getpid(), "served": served, "event": event, "id": request_id}
         match event.get("do"):
-            case "sleep":
-                time.sleep(event["seconds"])
+            case "meet":
+                Path(f"here-{os.getpid()}").touch()
+                wait_for(partial(enough_are_here, event["processes"]))
+            case "wait":
+                Path("waiting").touch()
+                wait_for(Path("go").exists)
             case "crash":
                 print("about to crash", flush=True)
                 os._exit(event.get("code", 3))
@@ -60,7 +76,7 @@ def main() -> None:
                 answer["deadline"] = headers["Lambda-Runtime-Deadline-Ms"]
                 answer["arn"] = headers["Lambda-Runtime-Invoked-Function-Arn"]
                 answer["trace"] = headers["Lambda-Runtime-Trace-Id"]
-                answer["folder"] = os.getcwd()
+                answer["folder"] = str(Path.cwd())
                 answer["leader"] = os.getpgid(0) == os.getpid() == os.getsid(0)
         call("POST", f"/invocation/{request_id}/response", json.dumps(answer).encode())
 

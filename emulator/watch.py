@@ -1,0 +1,62 @@
+"""What changes in a project's folder, sorted into what concerns the function and what concerns the bucket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from pathlib import Path
+
+from watchfiles import awatch
+
+from .project import Project
+from .static import is_static
+
+_CODE = frozenset(
+    {".py", ".html", ".htm", ".txt", ".xml", ".svg", ".mo", ".toml", ".ini", ".cfg", ".env", ".yaml", ".yml"}
+    | {".jinja", ".jinja2", ".j2", ".djhtml"}
+)
+_IGNORED = frozenset({"node_modules", "__pycache__", "site-packages", "venv"})
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What a burst of changes calls for: new processes, a sync; and for each a file to name, None where not."""
+
+    code: Path | None
+    static: Path | None
+
+
+async def changes(project: Project) -> AsyncGenerator[Changed, None]:
+    """What changed below the project's folder, a moment after the last file of a burst was written.
+
+    Raises `OSError` or `RuntimeError` where the system can't watch (more), such as too many folders.
+    """
+    outside = [folder for folder in project.static_dirs if folder.is_dir()]
+    async for batch in awatch(
+        project.folder,
+        *(folder for folder in outside if not folder.is_relative_to(project.folder)),
+        watch_filter=lambda _change, name: matters(Path(name), project),
+        debounce=400,
+        step=50,
+        ignore_permission_denied=True,
+    ):
+        paths = sorted({Path(path) for _, path in batch})
+        static = [path for path in paths if _only_static(path, project)]
+        code = [path for path in paths if path not in static]
+        yield Changed(code[0] if code else None, static[0] if static else None)
+
+
+def matters(path: Path, project: Project) -> bool:
+    """Whether a change of ``path`` calls for anything at all."""
+    if any(root is not None and path.is_relative_to(root) for root in (project.static_root, project.media_root)):
+        return False
+    inner = path.relative_to(project.folder).parts if path.is_relative_to(project.folder) else path.parts[-1:]
+    if any(part in _IGNORED or (part.startswith(".") and part != ".env") or part.endswith("~") for part in inner):
+        return False
+    if any((parent / "pyvenv.cfg").exists() for parent in path.parents if parent.is_relative_to(project.folder)):
+        return False  # a virtual environment, of whatever name
+    return _only_static(path, project) or path.suffix in _CODE or path.name == ".env"
+
+
+def _only_static(path: Path, project: Project) -> bool:
+    return is_static(path, project) and path.suffix != ".py"

@@ -1,0 +1,1 @@
+"""What describes, packages and deploys; and the command line of the whole project."""
