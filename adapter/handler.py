@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
@@ -25,6 +26,7 @@ Interface = Literal["wsgi", "asgi"]
 logger = logging.getLogger("adapter")
 
 _BODILESS = frozenset({204, 304})
+_LINE_BREAK = re.compile(r"[\r\n]")
 
 
 class Leg(Protocol):
@@ -91,8 +93,7 @@ class LambdaHandler:
         request_id = getattr(context, "aws_request_id", None)
         seconds = limits.seconds_left(context, self._options.deadline_margin)
         try:
-            response = self._leg(request, seconds)
-            self._check_headers(response)
+            return self._leg(request, seconds)
         except Exception:
             logger.exception(
                 "%s %s failed outside the application (request %s)", request.method, request.path, request_id
@@ -105,21 +106,17 @@ class LambdaHandler:
             )  # fmt: skip
             database.abandon_request()
             return limits.explained(504, f"The page took too long (request {request_id}).\n")
-        else:
-            return response
         named = f" (request {request_id})" if request_id else ""
         return limits.explained(500, f"Internal Server Error{named}\n")
 
-    @staticmethod
-    def _check_headers(response: HTTPResponse) -> None:
-        text = "".join([part for pair in response.headers for part in pair])
-        if "\n" in text or "\r" in text:
-            raise ValueError("a response header has a line break in it, which could smuggle in another header")
-
     def _within_limits(self, door: FrontDoor, request: HTTPRequest, response: HTTPResponse) -> dict[str, Any]:
         """The answer, or one that names the limit which the application's would have met."""
-        if door.HEADERS_LIMIT is not None:
-            size = sum([len(name) + len(value) + 4 for name, value in response.headers])
+        names_and_values = "".join([part for pair in response.headers for part in pair])
+        if not names_and_values.isprintable() and _LINE_BREAK.search(names_and_values):
+            problem = "one of its headers has a line break in it, which could smuggle in another header"
+            response = self._refused(request, response, problem, "Strip what the header is made of")
+        elif door.HEADERS_LIMIT is not None:
+            size = len(names_and_values) + 4 * len(response.headers)
             if size > door.HEADERS_LIMIT:
                 problem = f"its headers are {size:,} bytes long, and {door.NAME} passes {door.HEADERS_LIMIT:,} on"
                 response = self._refused(request, response, problem, "Set fewer or smaller cookies")

@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from .http import HTTPRequest, HTTPResponse
-from .limits import deadline
+from .limits import alarm
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -37,8 +37,11 @@ class WSGILeg:
         """The application's whole answer; what it raises passes through, `DeadlineExceeded` after ``seconds``."""
         if seconds is None:
             return self._call(request)
-        with deadline(seconds):
+        alarm.set(seconds)
+        try:
             return self._call(request)
+        finally:
+            alarm.clear()
 
     def _call(self, request: HTTPRequest) -> HTTPResponse:
         status = ""
@@ -65,9 +68,7 @@ class WSGILeg:
         if not status:
             raise AssertionError("the application returned without calling start_response() (PEP 3333)")
         code, _, reason = status.partition(" ")
-        # Django's cookies come with a space before them, which is no part of the value (RFC 9110, 5.5).
-        stripped = [(name, value.strip()) for name, value in headers]
-        return HTTPResponse(int(code), reason, stripped, b"".join(chunks))
+        return HTTPResponse(int(code), reason, headers, b"".join(chunks))
 
     def close(self) -> None:
         """Nothing is kept open."""

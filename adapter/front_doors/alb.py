@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 from ..http import HTTPRequest, HTTPResponse
 from .bodies import read_body, write_body
 from .fields import Fields
-from .headers import cookie_spellings, grouped, joined, native, read_headers
+from .headers import NONE, cookie_spellings, grouped, native, read_headers
 
 __all__ = ["FIELDS", "HEADERS_LIMIT", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
 
@@ -74,7 +74,10 @@ def _query(event: dict[str, Any]) -> str:
 
 def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:
     """``multiValueHeaders`` exactly when the event came with them: the balancer reads only the one it is set to."""
-    body, is_base64 = write_body(response)
+    lists = grouped(response.headers)
+    body, is_base64 = write_body(
+        response.body, lists.get("content-type", NONE)[-1], lists.get("content-encoding", NONE)[-1]
+    )
     answer: dict[str, Any] = {
         "statusCode": response.status,
         "statusDescription": f"{response.status} {response.reason}",
@@ -82,9 +85,10 @@ def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:
         "body": body,
     }
     if "multiValueHeaders" in event:
-        answer["multiValueHeaders"] = grouped(response.headers)
+        answer["multiValueHeaders"] = lists
     else:
-        headers, cookies = joined(response.headers)
+        cookies = lists.pop("set-cookie", [])
+        headers = {name: ", ".join(values) for name, values in lists.items()}
         headers.update(zip(cookie_spellings(), cookies, strict=False))
         answer["headers"] = headers
     return answer

@@ -6,8 +6,6 @@ from binascii import a2b_base64, b2a_base64
 from functools import lru_cache
 from typing import Any
 
-from ..http import HTTPResponse
-
 _TEXT_APPLICATIONS = frozenset(
     "application/" + name
     for name in (
@@ -44,12 +42,11 @@ def decoded_body(body: str | None, is_base64: Any) -> bytes:
     return a2b_base64(body, strict_mode=True) if is_base64 else body.encode()
 
 
-def write_body(response: HTTPResponse) -> tuple[str, bool]:
+def write_body(body: bytes, content_type: str, content_encoding: str) -> tuple[str, bool]:
     """The body for JSON, and whether it is base64."""
-    body = response.body
     if not body:
         return "", False
-    if _is_text_response(response):
+    if is_text(content_type) and content_encoding in _NOT_ENCODED:
         try:
             return body.decode(), False
         except UnicodeDecodeError:
@@ -57,15 +54,7 @@ def write_body(response: HTTPResponse) -> tuple[str, bool]:
     return b2a_base64(body, newline=False).decode("ascii"), True
 
 
-def _is_text_response(response: HTTPResponse) -> bool:
-    text = False
-    for name, value in response.headers:
-        lower = name.lower()
-        if lower == "content-type":
-            text = is_text(value)
-        elif lower == "content-encoding" and value != "identity":
-            return False
-    return text
+_NOT_ENCODED = {"", "identity"}
 
 
 @lru_cache(maxsize=128)

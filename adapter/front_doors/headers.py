@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 Headers = list[tuple[str, str]]
+NONE = ("",)
+"""Stands for the values of a header that is not there."""
 
 
 def read_headers(event: dict[str, Any]) -> Headers:
@@ -32,29 +34,23 @@ def native(text: str) -> str:
 
 
 def grouped(headers: Headers) -> dict[str, list[str]]:
-    """Every value of each header, in order, under the spelling its name had first."""
-    spelling: dict[str, str] = {}
+    """Every value of each header in order, names in lower case."""
     values: dict[str, list[str]] = {}
     for name, value in headers:
-        values.setdefault(spelling.setdefault(name.lower(), name), []).append(value)
+        values.setdefault(name.lower(), []).append(value.strip())
     return values
 
 
 def joined(headers: Headers) -> tuple[dict[str, str], list[str]]:
     """One value a header, repeats joined as RFC 9110 (5.3) allows, and the cookies, which may not be joined, apart."""
-    cookies: list[str] = []
-    spelling: dict[str, str] = {}
-    values: dict[str, str] = {}
-    for name, value in headers:
-        lower = name.lower()
-        if lower == "set-cookie":
-            cookies.append(value)
-        elif lower in spelling:
-            values[spelling[lower]] += ", " + value
-        else:
-            spelling[lower] = name
-            values[name] = value
-    return values, cookies
+    values = {name.lower(): value for name, value in headers}
+    if len(values) == len(headers):
+        cookie = values.pop("set-cookie", None)
+        # Django's cookies come with a space before them, which is no part of the value (RFC 9110, 5.5).
+        return values, [] if cookie is None else [cookie.strip()]
+    every = grouped(headers)
+    cookies = every.pop("set-cookie", [])
+    return {name: ", ".join(several) for name, several in every.items()}, cookies
 
 
 def cookie_spellings() -> Iterable[str]:

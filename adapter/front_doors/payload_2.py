@@ -52,7 +52,7 @@ def read_headers(event: dict[str, Any]) -> Headers:
 def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
     """``statusCode``, ``headers`` (one value a name), ``cookies`` (one Set-Cookie each), ``body``."""
     headers, cookies = joined(response.headers)
-    body, is_base64 = write_body(response)
+    body, is_base64 = write_body(response.body, headers.get("content-type", ""), headers.get("content-encoding", ""))
     answer = {"statusCode": response.status, "headers": headers, "body": body, "isBase64Encoded": is_base64}
     if cookies:
         answer["cookies"] = cookies

@@ -11,7 +11,7 @@ from urllib.parse import quote_plus, unquote, unquote_to_bytes
 from ..http import HTTPRequest, HTTPResponse
 from .bodies import read_body, write_body
 from .fields import Fields
-from .headers import grouped, read_headers
+from .headers import NONE, grouped, read_headers
 
 __all__ = ["FIELDS", "HEADERS_LIMIT", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
 
@@ -110,10 +110,13 @@ def query(event: dict[str, Any]) -> str:
 
 def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
     """Only ``multiValueHeaders``: the gateway merges both maps, so a header in each would be sent twice."""
-    body, is_base64 = write_body(response)
+    headers = grouped(response.headers)
+    body, is_base64 = write_body(
+        response.body, headers.get("content-type", NONE)[-1], headers.get("content-encoding", NONE)[-1]
+    )
     return {
         "statusCode": response.status,
-        "multiValueHeaders": grouped(response.headers),
+        "multiValueHeaders": headers,
         "body": body,
         "isBase64Encoded": is_base64,
     }

@@ -71,8 +71,8 @@ def user(event: dict[str, Any]) -> str | None:
 def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
     """One value a header; several cookies in several spellings, which is unproven on Lattice."""
     headers, cookies = joined(response.headers)
+    body, is_base64 = write_body(response.body, headers.get("content-type", ""), headers.get("content-encoding", ""))
     headers.update(zip(cookie_spellings(), cookies, strict=False))
-    body, is_base64 = write_body(response)
     return {
         "statusCode": response.status,
         "statusDescription": f"{response.status} {response.reason}",
