@@ -6,6 +6,7 @@ The web server is gunicorn for WSGI and uvicorn for ASGI.
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -169,12 +170,14 @@ def web_server(interface: str) -> Iterator[int]:
         "wsgi": ["gunicorn", "-b", f"127.0.0.1:{port}", "tests.project.wsgi", "--log-level", "error"],
         "asgi": ["uvicorn", "--port", str(port), "tests.project.asgi:application", "--log-level", "error"],
     }
-    with subprocess.Popen([sys.executable, "-m", *command[interface]], cwd=ROOT) as process:
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.project.settings"}
+    with subprocess.Popen([sys.executable, "-m", *command[interface]], cwd=ROOT, env=environment) as process:
         for _ in range(200):
             try:
                 send(port, target="/teapot/")
                 break
             except OSError:
+                assert process.poll() is None, "the web server did not start"
                 time.sleep(0.05)
         try:
             yield port
