@@ -50,7 +50,7 @@ BROWSER = {
     "sec-fetch-site": "same-origin",
     "sec-fetch-user": "?1",
     "upgrade-insecure-requests": "1",
-    "user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36",
+    "user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0",
     "x-amzn-trace-id": "Root=1-6a5145a9-1bae89e2512ec92d5d9438a0",
     "x-forwarded-for": "68.8.83.18",
     "x-forwarded-port": "443",

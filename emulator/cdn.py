@@ -26,7 +26,8 @@ _CONDITIONS = ("Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Un
 class Cdn:
     """Routes by path: what begins with one of ``prefixes`` to the ``bucket``, all else to ``origin``.
 
-    A prefix is a pair: what the path begins with, and how many of its characters (a stage) come before the key.
+    A prefix is a pair: what the path begins with, and how many of its characters (a stage) come before the key. With
+    ``fresh``, a browser is told to ask again for every file that may change, whatever the bucket says of it.
     """
 
     def __init__(
@@ -35,11 +36,13 @@ class Cdn:
         bucket: BucketClient,
         prefixes: Sequence[tuple[str, int]],
         log: Log,
+        fresh: bool = False,
     ) -> None:
         self._origin = origin
         self._bucket = bucket
         self._prefixes = tuple(prefixes)
         self._log = log
+        self._fresh = fresh
 
     async def __call__(self, request: Request) -> Response:
         for prefix, cut in self._prefixes:
@@ -84,10 +87,18 @@ class Cdn:
             self._log.error(str(error))
             return Response(502, [("Content-Type", "text/plain; charset=utf-8")], f"{error}\n".encode())
         response.headers.append(("Server", "AmazonS3"))
-        return response
+        return _asked_for_again(response) if self._fresh else response
 
 
 _REPLACED = frozenset({"x-forwarded-host", "x-forwarded-for", "via", "x-amz-cf-id"})
+
+
+def _asked_for_again(response: Response) -> Response:
+    """The response with ``no-cache`` for what is not immutable: an edited stylesheet must show at the next reload."""
+    for index, (name, value) in enumerate(response.headers):
+        if name.lower() == "cache-control" and "immutable" not in value:
+            response.headers[index] = (name, "no-cache")
+    return response
 
 
 def _seen(response: Response, state: str, identifier: str) -> Response:

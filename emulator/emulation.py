@@ -114,7 +114,7 @@ class Emulation:
         self._bucket_client = BucketClient(
             self.bucket_url, options.bucket, variables["AWS_REGION"] if options.endpoint_url else None
         )
-        cdn = Cdn(gateways[0], self._bucket_client, _prefixes(project, options.stage), self._log)
+        cdn = Cdn(gateways[0], self._bucket_client, _prefixes(project, options.stage), self._log, options.reload)
         urls = [f"http://{_shown(options.host)}:{port_of(sock)}" for sock in self._sockets]
         self.url, self.door_urls = urls[0], dict(zip((door.name for door in doors), urls[1:], strict=True))
         handlers: list[Handler] = [cdn, *gateways]

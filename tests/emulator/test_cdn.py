@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from emulator.bucket import BucketClient
 from emulator.cdn import Cdn
 from emulator.http import Request, Response
@@ -14,7 +16,7 @@ PREFIXES = [("/static/", 0), ("/live/static/", 5)]
 
 
 def through(
-    request: Request, origin: Response | None = None, bucket: Response | None = None
+    request: Request, origin: Response | None = None, bucket: Response | None = None, fresh: bool = False
 ) -> tuple[Response, list[Request], list[Request], str]:
     """The CDN's answer; what the front door and what the bucket was asked; the log."""
 
@@ -33,7 +35,7 @@ def through(
         await store.start()
         client = BucketClient(f"http://127.0.0.1:{port_of(sock)}", "files", None)
         log = Heard()
-        answer = await Cdn(keeps(to_door, origin), client, PREFIXES, log)(request)
+        answer = await Cdn(keeps(to_door, origin), client, PREFIXES, log, fresh)(request)
         await client.close()
         await store.stop()
         return answer, to_door, to_bucket, log.text
@@ -125,6 +127,20 @@ def test_compressed_files_stay_compressed() -> None:
     )
     assert answer.body == b"\x1f\x8b not really"
     assert ("Content-Encoding", "gzip") in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("said", "fresh", "passed_on"),
+    [
+        ("public, max-age=60", True, "no-cache"),
+        ("public, max-age=60", False, "public, max-age=60"),
+        ("public, max-age=31536000, immutable", True, "public, max-age=31536000, immutable"),
+    ],
+)
+def test_while_files_are_edited_browsers_ask_again_for_what_may_change(said: str, fresh: bool, passed_on: str) -> None:
+    stored = Response(200, [("Cache-Control", said)], b"body {}")
+    answer, *_ = through(Request("GET", "/static/a.css"), bucket=stored, fresh=fresh)
+    assert dict(answer.headers)["Cache-Control"] == passed_on
 
 
 def test_a_bucket_that_is_gone_is_named() -> None:
