@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote_from_bytes
 
 from .exceptions import ConfigurationError
-from .http import HTTPRequest, HTTPResponse, reason_phrase
+from .http import Event, HTTPRequest, HTTPResponse, reason_phrase
 from .limits import DeadlineExceeded
 from .wsgi import server
 
@@ -128,7 +128,7 @@ def build_scope(request: HTTPRequest, state: dict[str, Any]) -> Scope:
         "server": (server_name, int(server_port)) if server_port.isdecimal() else (server_name, None),
         "state": state.copy(),
         "extensions": {},
-        "faas.event": request.event,
+        "faas.event": Event(request.event),
         "faas.context": request.context,
         "aws.event": request.event,
         "aws.context": request.context,

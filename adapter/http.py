@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+
+from .exceptions import outline
 
 
 @dataclass(slots=True)
@@ -40,6 +43,31 @@ class HTTPResponse:
     reason: str
     headers: list[tuple[str, str]]
     body: bytes
+
+
+class Event(Mapping[str, Any]):
+    """An event as the application gets to see it: every key can be read, no report shows what is in it.
+
+    Django prints each dict that it finds in ``META`` into its error pages and mails, with the cookies and passwords
+    that it takes such care to hide elsewhere; of anything else it prints the ``repr``.
+    """
+
+    __slots__ = ("_event",)
+
+    def __init__(self, event: dict[str, Any]) -> None:
+        self._event = event
+
+    def __getitem__(self, key: str) -> Any:
+        return self._event[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._event)
+
+    def __len__(self) -> int:
+        return len(self._event)
+
+    def __repr__(self) -> str:
+        return f"Event({outline(self._event)})"
 
 
 def reason_phrase(status: int) -> str:

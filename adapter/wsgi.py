@@ -8,7 +8,7 @@ from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from .http import HTTPRequest, HTTPResponse
+from .http import Event, HTTPRequest, HTTPResponse
 from .limits import alarm
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ class WSGILeg:
 def environ(request: HTTPRequest) -> dict[str, Any]:
     """The PEP 3333 environ of ``request``, as a web server would have made it.
 
-    The event and the context are found under ``faas.event`` and ``faas.context``, and under the names that Mangum and
-    apig-wsgi give them.
+    The event and the context are found under ``faas.event`` and ``faas.context``, and under the names that apig-wsgi
+    gives them, whose values Django leaves out of its error reports for the "api" in them.
     """
     event, context, body = request.event, request.context, request.body
     sent = {_KEYS[name]: value for name, value in request.headers}
@@ -105,10 +105,8 @@ def environ(request: HTTPRequest) -> dict[str, Any]:
         "wsgi.url_scheme": scheme,
         "wsgi.input": BytesIO(body),
         "wsgi.errors": sys.stderr,
-        "faas.event": event,
+        "faas.event": Event(event),
         "faas.context": context,
-        "aws.event": event,
-        "aws.context": context,
         "apig_wsgi.full_event": event,
         "apig_wsgi.request_context": event.get("requestContext"),
         "apig_wsgi.context": context,

@@ -6,8 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from django.core.handlers.wsgi import WSGIRequest
+from django.views.debug import ExceptionReporter
 
 from adapter import LambdaHandler
+from adapter.front_doors import read, recognise
+from adapter.wsgi import environ
 from tests.project.views import digest
 
 from .conftest import CAPTURED
@@ -77,14 +81,25 @@ def test_the_query_string_is_as_sent_where_the_front_door_keeps_it(seen: dict[st
 def test_the_event_and_context_reach_the_application(captured: dict[str, Any]) -> None:
     environs: list[dict[str, Any]] = []
 
-    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        environs.append(environ)
+    def application(env: dict[str, Any], start_response: Any) -> list[bytes]:
+        environs.append(env)
         start_response("200 OK", [])
         return []
 
     context = object()
     LambdaHandler(application)(captured, context)
-    (environ,) = environs
-    assert environ["faas.event"] is environ["aws.event"] is environ["apig_wsgi.full_event"] is captured
-    assert environ["faas.context"] is environ["aws.context"] is environ["apig_wsgi.context"] is context
-    assert environ["apig_wsgi.request_context"] is captured["requestContext"]
+    (env,) = environs
+    assert env["apig_wsgi.full_event"] is captured
+    assert dict(env["faas.event"]) == captured
+    assert env["faas.context"] is env["apig_wsgi.context"] is context
+    assert env["apig_wsgi.request_context"] is captured["requestContext"]
+
+
+def test_djangos_error_report_shows_no_secret_of_the_event(captured: dict[str, Any]) -> None:
+    captured["body"] = "password=hunter2"
+    request = WSGIRequest(environ(read(recognise(captured), captured, None)))
+    reporter = ExceptionReporter(request, LookupError, LookupError("on purpose"), None)
+    for report in (reporter.get_traceback_html(), reporter.get_traceback_text()):
+        assert "faas.event" in report
+        assert "hunter2" not in report
+        assert "abc123" not in report, "the session cookie"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -38,6 +40,17 @@ DIFFERENCES: dict[str, dict[str, str]] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def loop() -> Iterator[None]:
+    """The event loop that Mangum takes from the thread, and would else make and leave behind."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+
+
 def scope_of(event: dict[str, Any], **options: Any) -> dict[str, Any]:
     scopes: list[dict[str, Any]] = []
 
@@ -50,8 +63,6 @@ def scope_of(event: dict[str, Any], **options: Any) -> dict[str, Any]:
     return scopes[0]
 
 
-@pytest.mark.filterwarnings("ignore:There is no current event loop:DeprecationWarning")
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("name", sorted(CAPTURED))
 def test_our_scope_is_mangums_but_for_what_is_named(name: str) -> None:
     ours, theirs = scope_of(CAPTURED[name], custom_handlers=HANDLERS), scope_of(CAPTURED[name])
@@ -65,8 +76,6 @@ def test_our_scope_is_mangums_but_for_what_is_named(name: str) -> None:
         assert set(ours["headers"]) >= header_pairs
 
 
-@pytest.mark.filterwarnings("ignore:There is no current event loop:DeprecationWarning")
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("door", sorted(CAPTURED), indirect=True)
 def test_mangum_answers_with_our_handlers_as_our_own_handler_does(captured: dict[str, Any]) -> None:
     own = LambdaHandler(asgi.application, interface="asgi")
