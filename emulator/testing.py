@@ -65,7 +65,9 @@ class EventHandler(ClientHandler):
 
         def application(seen: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
             try:
-                response = super(EventHandler, self).__call__(beyond_http(environ) | seen | below_script(environ))
+                response = super(EventHandler, self).__call__(
+                    {**beyond_http(environ), **seen, **as_mounted(environ, seen)}
+                )
                 # Read here, and handed on as a list: the client's handler has closed the response, or closes it at
                 # the end of its stream, and a second close() would be a second request_finished.
                 content = list(response)
@@ -93,9 +95,12 @@ def beyond_http(environ: Environ) -> Environ:
     }
 
 
-def below_script(environ: Environ) -> Environ:
-    """The prefix that a test mounts the application under: the test's server puts it there, not the front door."""
-    return {"SCRIPT_NAME": environ["SCRIPT_NAME"]} if environ.get("SCRIPT_NAME") else {}
+def as_mounted(environ: Environ, seen: Environ) -> Environ:
+    """The place that a test gives the application: below a prefix, or at a path that lacks its leading slash."""
+    place = {"SCRIPT_NAME": environ["SCRIPT_NAME"]} if environ.get("SCRIPT_NAME") else {}
+    if not environ["PATH_INFO"].startswith("/"):
+        place["PATH_INFO"] = seen["PATH_INFO"][1:]
+    return place
 
 
 def as_request(environ: Environ) -> Request:
@@ -116,9 +121,10 @@ def as_request(environ: Environ) -> Request:
         headers.append(("Content-Length", str(len(body))))
     if environ.get("CONTENT_TYPE"):
         headers.append(("Content-Type", _text(environ["CONTENT_TYPE"])))
+    path = quote_from_bytes(environ["PATH_INFO"].encode("latin-1"), "/~:@!$&'()*+,;=")
     return Request(
         method=environ["REQUEST_METHOD"],
-        path=quote_from_bytes(environ["PATH_INFO"].encode("latin-1"), "/~:@!$&'()*+,;="),
+        path=path if path.startswith("/") else "/" + path,
         query=_text(environ.get("QUERY_STRING", "")),
         headers=tuple(headers),
         body=body,

@@ -102,7 +102,10 @@ class Pool:
         self._waiting.clear()
         await asyncio.gather(*(environment.stop() for environment in (*self._environments, *self._retiring)))
         while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            # Taken out here: awaiting what is done need not let the loop run, and with it the tasks' own callbacks.
+            tasks = tuple(self._tasks)
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._tasks.difference_update(tasks)
         if self._reaper is not None and self._reaper.stdin is not None:
             self._reaper.stdin.close()
             await self._reaper.wait()
