@@ -90,7 +90,13 @@ def build_scope(request: HTTPRequest, state: dict[str, Any]) -> Scope:
     """
     headers: list[tuple[bytes, bytes]] = []
     host, proto, port, sent_length = "", "https", None, False
-    for sent_name, value in request.headers:
+    repeated = request.repeated
+    pairs = (
+        [(name, one) for name, value in request.headers.items() for one in repeated.get(name, (value,))]
+        if repeated
+        else request.headers.items()
+    )
+    for sent_name, value in pairs:
         name = sent_name.lower()
         if "_" in name:
             continue

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import logging
 import os
-import re
 from collections.abc import Callable
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from . import database, front_doors, limits, origin
@@ -26,7 +26,6 @@ Interface = Literal["wsgi", "asgi"]
 logger = logging.getLogger("adapter")
 
 _BODILESS = frozenset({204, 304})
-_LINE_BREAK = re.compile(r"[\r\n]")
 
 
 class Leg(Protocol):
@@ -84,21 +83,21 @@ class LambdaHandler:
             request.client = origin.viewer_address(request, options.trusted_proxies, verified)
             if options.remote_user:
                 request.user = door.user(request.event)
-                request.headers = [pair for pair in request.headers if pair[0].lower() != "remote-user"]
+                request.take("remote-user")
         return None
 
     def _respond(self, request: HTTPRequest) -> HTTPResponse:
         """The application's answer, or ours where it gives none."""
-        context = request.context
-        request_id = getattr(context, "aws_request_id", None)
-        seconds = limits.seconds_left(context, self._options.deadline_margin)
+        seconds = limits.seconds_left(request.context, self._options.deadline_margin)
         try:
             return self._leg(request, seconds)
         except Exception:
+            request_id = getattr(request.context, "aws_request_id", None)
             logger.exception(
                 "%s %s failed outside the application (request %s)", request.method, request.path, request_id
             )
         except limits.DeadlineExceeded:
+            request_id = getattr(request.context, "aws_request_id", None)
             logger.exception(
                 "%s %s was given up after %.1f s, %.1f s before the function's time limit (request %s). Raise the "
                 "function's timeout, or move the work to a queue.",
@@ -111,8 +110,8 @@ class LambdaHandler:
 
     def _within_limits(self, door: FrontDoor, request: HTTPRequest, response: HTTPResponse) -> dict[str, Any]:
         """The answer, or one that names the limit which the application's would have met."""
-        names_and_values = "".join([part for pair in response.headers for part in pair])
-        if not names_and_values.isprintable() and _LINE_BREAK.search(names_and_values):
+        names_and_values = "".join(chain.from_iterable(response.headers))
+        if "\n" in names_and_values or "\r" in names_and_values:
             problem = "one of its headers has a line break in it, which could smuggle in another header"
             response = self._refused(request, response, problem, "Strip what the header is made of")
         elif door.HEADERS_LIMIT is not None:

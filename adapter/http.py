@@ -16,23 +16,33 @@ class HTTPRequest:
 
     ``path`` holds the percent-decoded bytes below ``script_name``; ``raw_path`` is the whole path as it was sent,
     percent-encoded, or None where the front door hands over only the decoded one. ``query`` is raw and without its
-    ``?``. ``headers`` are pairs of name, in whatever case it came, and value, in the order received, a repeated header
-    as often as the front door still tells apart. Query and values are native strings as in PEP 3333: a character
-    stands for a byte. ``client`` is an IP address, empty when the front door names none. ``user`` is whom the
-    front door's authorizer found, None where it found nobody or is not asked.
+    ``?``. ``headers`` has one value a name, in whatever case the name came, repeats joined; ``repeated`` tells apart
+    the values of those that a front door still lists. Query and values are native strings as in PEP 3333: a character
+    stands for a byte. ``client`` is an IP address, empty when the front door names none. ``user`` is whom the front
+    door's authorizer found, None where it found nobody or is not asked.
     """
 
     method: str
     path: bytes
+    raw_path: str | None
+    script_name: str
     query: str
-    headers: list[tuple[str, str]]
+    headers: dict[str, str]
+    repeated: dict[str, list[str]]
     body: bytes
     client: str
-    script_name: str
-    raw_path: str | None
     event: dict[str, Any]
     context: Any
     user: str | None = None
+
+    def take(self, header: str) -> list[str]:
+        """Take the header called ``header`` (lower case) out, however it is spelt; the values it had."""
+        found = [name for name in self.headers if name.lower() == header]
+        values = [value for name in found for value in self.repeated.get(name, [self.headers[name]])]
+        if found:
+            # The event's own map may serve as the request's; it is the application's to look into.
+            self.headers = {name: value for name, value in self.headers.items() if name not in found}
+        return values
 
 
 @dataclass(slots=True)

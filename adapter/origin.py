@@ -14,12 +14,8 @@ def take_secret(request: HTTPRequest, secrets: tuple[bytes, ...]) -> bool:
 
     Every secret is compared, each in constant time, so that an answer's delay tells nothing.
     """
-    kept: list[tuple[str, str]] = []
-    sent: list[tuple[str, str]] = []
-    for pair in request.headers:
-        (sent if pair[0].lower() == SECRET_HEADER else kept).append(pair)
-    request.headers = kept
-    value = sent[0][1].encode("latin-1", "replace") if len(sent) == 1 else b""
+    sent = request.take(SECRET_HEADER)
+    value = sent[0].encode("latin-1", "replace") if len(sent) == 1 else b""
     return any([hmac.compare_digest(value, secret) for secret in secrets])  # noqa: C419 - all of them, always
 
 
@@ -32,7 +28,7 @@ def viewer_address(request: HTTPRequest, trusted_proxies: int, verified: bool) -
     by the client.
     """
     chain: list[str] = []
-    for name, value in request.headers:
+    for name, value in request.headers.items():
         lower = name.lower()
         if verified and lower == "cloudfront-viewer-address":
             # address:port, the port always there: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/

@@ -81,9 +81,10 @@ def environ(request: HTTPRequest) -> dict[str, Any]:
     gives them, whose values Django leaves out of its error reports for the "api" in them.
     """
     event, context, body = request.event, request.context, request.body
-    sent = {_KEYS[name]: value for name, value in request.headers}
-    if len(sent) < len(request.headers):
-        sent = _with_repeats(request.headers)
+    headers = request.headers
+    sent = dict(zip(map(_key_of, headers), headers.values(), strict=True))
+    if len(sent) < len(headers):
+        sent = _merged(headers)
     sent.pop(_DROPPED, None)
     # A REST API drops the header, and any front door may have re-coded the body: its length is what counts.
     if body or "CONTENT_LENGTH" in sent:
@@ -113,11 +114,11 @@ def environ(request: HTTPRequest) -> dict[str, Any]:
     }
 
 
-def _with_repeats(headers: list[tuple[str, str]]) -> dict[str, str]:
-    """Repeated headers as one value each, joined as every server does (RFC 9110, 5.3; cookies: RFC 9113, 8.2.3)."""
+def _merged(headers: dict[str, str]) -> dict[str, str]:
+    """Headers that came in several spellings as one value each, joined as every server does."""
     sent: dict[str, str] = {}
-    for name, value in headers:
-        key = _KEYS[name]
+    for name, value in headers.items():
+        key = _key_of(name)
         sent[key] = sent[key] + ("; " if key == "HTTP_COOKIE" else ",") + value if key in sent else value
     return sent
 
@@ -142,7 +143,7 @@ class _Keys(dict[str, str]):
         return key
 
 
-_KEYS = _Keys()
+_key_of = _Keys().__getitem__
 
 
 @lru_cache(maxsize=64)

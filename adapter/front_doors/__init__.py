@@ -35,15 +35,16 @@ class FrontDoor(Protocol):
         """The answer in the form this front door expects for this event."""
 
 
-# A function URL's mark is a narrower form of the HTTP API's, so it is asked first; REST's mark (httpMethod) is also in
-# an event of a balancer and of payload 1.0, so it is asked last.
-FRONT_DOORS: tuple[FrontDoor, ...] = (function_url, http_api, alb, vpc_lattice, http_api_1, rest_api)
+# A function URL's mark is a narrower form of the HTTP API's, and payload 1.0's of REST's: the narrower is asked first.
+_WITH_METHOD: tuple[FrontDoor, ...] = (alb, http_api_1, rest_api)
+_WITHOUT_METHOD: tuple[FrontDoor, ...] = (function_url, http_api, vpc_lattice)
+FRONT_DOORS = _WITH_METHOD + _WITHOUT_METHOD
 
 
 def recognise(event: Any) -> FrontDoor:
     """The front door that sent ``event``; `UnknownEventError` when none did."""
     if isinstance(event, dict):
-        for door in FRONT_DOORS:
+        for door in _WITH_METHOD if "httpMethod" in event else _WITHOUT_METHOD:
             if door.recognises(event):
                 return door
     raise UnknownEventError(event)

@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 from ..http import HTTPRequest, HTTPResponse
 from .bodies import read_body, write_body
 from .fields import Fields
-from .headers import NONE, cookie_spellings, grouped, native, read_headers
+from .headers import NONE, cookie_spellings, grouped, joined, native, read_headers
 
 __all__ = ["FIELDS", "HEADERS_LIMIT", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
 
@@ -37,27 +37,28 @@ def recognises(event: dict[str, Any]) -> bool:
 
 def read(event: dict[str, Any], context: Any) -> HTTPRequest:
     raw_path: str = event["path"]
-    headers = read_headers(event)
+    headers, repeated = read_headers(event)
     return HTTPRequest(
-        method=event["httpMethod"],
-        path=unquote_to_bytes(raw_path),
-        query=native(_query(event)),
-        headers=headers,
-        body=read_body(event),
-        client=last_forwarded(headers),
-        script_name="",
-        raw_path=raw_path,
-        event=event,
-        context=context,
+        event["httpMethod"],
+        unquote_to_bytes(raw_path),
+        raw_path,
+        "",
+        native(_query(event)),
+        headers,
+        repeated,
+        read_body(event),
+        last_forwarded(headers),
+        event,
+        context,
     )
 
 
-def last_forwarded(headers: list[tuple[str, str]]) -> str:
+def last_forwarded(headers: dict[str, str]) -> str:
     """The last entry of X-Forwarded-For: the one that the balancer appended, the others came from the client."""
-    for name, value in reversed(headers):
-        if name.lower() == "x-forwarded-for":
-            return value.rpartition(",")[2].strip()
-    return ""
+    value = headers.get("x-forwarded-for")
+    if value is None:
+        value = next((value for name, value in headers.items() if name.lower() == "x-forwarded-for"), "")
+    return value.rpartition(",")[2].strip()
 
 
 def user(event: dict[str, Any]) -> str | None:  # noqa: ARG001
@@ -68,34 +69,31 @@ def user(event: dict[str, Any]) -> str | None:  # noqa: ARG001
 def _query(event: dict[str, Any]) -> str:
     multiple = event.get("multiValueQueryStringParameters")
     if multiple:
-        return "&".join(f"{name}={value}" for name, values in multiple.items() for value in values)
-    return "&".join(f"{name}={value}" for name, value in (event.get("queryStringParameters") or {}).items())
+        return "&".join([f"{name}={value}" for name, values in multiple.items() for value in values])
+    return "&".join([f"{name}={value}" for name, value in (event.get("queryStringParameters") or {}).items()])
 
 
 def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:
     """``multiValueHeaders`` exactly when the event came with them: the balancer reads only the one it is set to."""
-    lists = grouped(response.headers)
-    body, is_base64 = write_body(
-        response.body, lists.get("content-type", NONE)[-1], lists.get("content-encoding", NONE)[-1]
-    )
     answer: dict[str, Any] = {
         "statusCode": response.status,
         "statusDescription": f"{response.status} {response.reason}",
-        "isBase64Encoded": is_base64,
-        "body": body,
     }
     if "multiValueHeaders" in event:
-        answer["multiValueHeaders"] = lists
+        lists = answer["multiValueHeaders"] = grouped(response.headers)
+        content_type, encoding = lists.get("content-type", NONE)[-1], lists.get("content-encoding", NONE)[-1]
     else:
-        cookies = lists.pop("set-cookie", [])
-        headers = {name: ", ".join(values) for name, values in lists.items()}
-        headers.update(zip(cookie_spellings(), cookies, strict=False))
+        headers, cookies = joined(response.headers)
+        content_type, encoding = headers.get("content-type", ""), headers.get("content-encoding", "")
+        headers.update(zip(cookie_spellings(len(cookies)), cookies, strict=True))
         answer["headers"] = headers
+    answer["body"], answer["isBase64Encoded"] = write_body(response.body, content_type, encoding)
     return answer
 
 
 def is_health_check(request: HTTPRequest) -> bool:
     """Whether the balancer itself asks: by its own name, with no client's address added."""
     return "elb" in (request.event.get("requestContext") or {}) and any(
-        name.lower() == "user-agent" and value.startswith("ELB-HealthChecker/") for name, value in request.headers
+        name.lower() == "user-agent" and value.startswith("ELB-HealthChecker/")
+        for name, value in request.headers.items()
     )

@@ -32,14 +32,15 @@ def read(event: dict[str, Any], context: Any) -> HTTPRequest:
     http = event["requestContext"]["http"]
     raw_path: str = event["rawPath"]
     return HTTPRequest(
-        method=http["method"],
-        path=unquote_to_bytes(raw_path),
-        query=native(event.get("rawQueryString") or ""),
-        headers=read_headers(event),
-        body=read_body(event),
-        client=http.get("sourceIp") or "",
-        script_name="",
-        raw_path=raw_path,
-        event=event,
-        context=context,
+        http["method"],
+        unquote_to_bytes(raw_path),
+        raw_path,
+        "",
+        native(event.get("rawQueryString") or ""),
+        read_headers(event),
+        {},
+        read_body(event),
+        http.get("sourceIp") or "",
+        event,
+        context,
     )

@@ -28,19 +28,25 @@ def read(event: dict[str, Any], context: Any) -> HTTPRequest:
     request_context = event["requestContext"]
     http = request_context["http"]
     path: str = event["rawPath"]
-    script_name, path = split_stage(path, request_context)
+    script_name = ""
+    if request_context.get("stage") not in _UNNAMED:
+        script_name, path = split_stage(path, request_context)
     return HTTPRequest(
-        method=http["method"],
-        path=path.encode(),
-        query=native(event.get("rawQueryString") or ""),
-        headers=read_headers(event),
-        body=read_body(event),
-        client=http.get("sourceIp") or "",
-        script_name=script_name,
-        raw_path=None,
-        event=event,
-        context=context,
+        http["method"],
+        path.encode(),
+        None,
+        script_name,
+        native(event.get("rawQueryString") or ""),
+        read_headers(event),
+        {},
+        read_body(event),
+        http.get("sourceIp") or "",
+        event,
+        context,
     )
+
+
+_UNNAMED = frozenset({"$default", "", None})
 
 
 def split_stage(path: str, request_context: dict[str, Any]) -> tuple[str, str]:
@@ -48,9 +54,9 @@ def split_stage(path: str, request_context: dict[str, Any]) -> tuple[str, str]:
 
     On the API's own domain a named stage is the first segment; on a custom domain it never shows.
     """
-    stage = request_context.get("stage") or "$default"
-    if stage != "$default" and ".execute-api." in (request_context.get("domainName") or ""):
-        prefix = "/" + stage
+    stage = request_context.get("stage")
+    if stage not in _UNNAMED and ".execute-api." in (request_context.get("domainName") or ""):
+        prefix = f"/{stage}"
         if path == prefix or path.startswith(prefix + "/"):
             return prefix, path[len(prefix) :] or "/"
     return "", path

@@ -29,15 +29,17 @@ def read(event: dict[str, Any], context: Any) -> HTTPRequest:
     request_context = event.get("requestContext") or {}
     script_name, path = split_stage(event["path"], request_context)
     decoded = not path.isascii() or " " in path
+    headers, repeated = read_headers(event)
     return HTTPRequest(
-        method=event["httpMethod"],
-        path=path.encode() if decoded else unquote_to_bytes(path),
-        query=query(event),
-        headers=read_headers(event),
-        body=read_body(event),
-        client=(request_context.get("identity") or {}).get("sourceIp") or "",
-        script_name=script_name,
-        raw_path=None if decoded else script_name + path,
-        event=event,
-        context=context,
+        event["httpMethod"],
+        path.encode() if decoded else unquote_to_bytes(path),
+        None if decoded else script_name + path,
+        script_name,
+        query(event),
+        headers,
+        repeated,
+        read_body(event),
+        (request_context.get("identity") or {}).get("sourceIp") or "",
+        event,
+        context,
     )

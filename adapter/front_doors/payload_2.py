@@ -10,7 +10,7 @@ from typing import Any
 from ..http import HTTPResponse
 from .bodies import write_body
 from .fields import Fields
-from .headers import Headers, joined, native_pairs
+from .headers import joined, native_values
 
 FIELDS: Fields = {
     "requestContext.http.method": (True, "text"),
@@ -37,16 +37,16 @@ def user(event: dict[str, Any]) -> str | None:
     )
 
 
-def read_headers(event: dict[str, Any]) -> Headers:
+def read_headers(event: dict[str, Any]) -> dict[str, str]:
     """The headers with the cookies as one ``cookie`` header.
 
-    An HTTP API moves the cookies out of the headers; a function URL copies them, so the header is dropped there.
+    An HTTP API moves the cookies out of the headers; a function URL copies them, so the header is replaced there.
     """
-    received = event.get("headers") or {}
+    headers = event.get("headers") or {}
     cookies = event.get("cookies")
     if cookies:
-        received = {**received, "cookie": "; ".join(cookies)}
-    return native_pairs(list(received.items()))
+        headers = {**headers, "cookie": "; ".join(cookies)}
+    return native_values(headers)
 
 
 def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001

@@ -44,17 +44,19 @@ def read(event: dict[str, Any], context: Any) -> HTTPRequest:
     stage = _stage(path, request_context.get("path"))
     mapping = _base_path(path, event)
     prefix = stage + mapping
+    headers, repeated = read_headers(event)
     return HTTPRequest(
-        method=event["httpMethod"],
-        path=unquote_to_bytes(path[len(mapping) :] or "/"),
-        query=query(event),
-        headers=read_headers(event),
-        body=read_body(event),
-        client=(request_context.get("identity") or {}).get("sourceIp") or "",
-        script_name=unquote(prefix, "latin-1") if prefix else "",
-        raw_path=stage + path,
-        event=event,
-        context=context,
+        event["httpMethod"],
+        unquote_to_bytes(path[len(mapping) :] or "/"),
+        stage + path,
+        unquote(prefix, "latin-1") if prefix else "",
+        query(event),
+        headers,
+        repeated,
+        read_body(event),
+        (request_context.get("identity") or {}).get("sourceIp") or "",
+        event,
+        context,
     )
 
 
@@ -99,13 +101,21 @@ def query(event: dict[str, Any]) -> str:
     """The query put together again; the order of different names and ``?a`` as against ``?a=`` are lost on the way."""
     multiple = event.get("multiValueQueryStringParameters")
     if multiple:
-        return "&".join(
-            f"{quote_plus(name)}={quote_plus(value)}" for name, values in multiple.items() for value in values
-        )
+        return "&".join([f"{_quoted(name)}={_quoted(value)}" for name, values in multiple.items() for value in values])
     single = event.get("queryStringParameters")
     if not single:
         return ""
-    return "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in single.items())
+    return "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in single.items()])
+
+
+def _quoted(text: str) -> str:
+    """`urllib.parse.quote_plus`, for text that is short and mostly needs none of it."""
+    if text.isalnum() and text.isascii():
+        return text
+    return "".join([_ESCAPED[byte] for byte in text.encode()])
+
+
+_ESCAPED = [quote_plus(bytes([byte])) for byte in range(256)]
 
 
 def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001

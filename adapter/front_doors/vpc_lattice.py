@@ -12,7 +12,7 @@ from ..http import HTTPRequest, HTTPResponse
 from .alb import last_forwarded
 from .bodies import decoded_body, write_body
 from .fields import Fields
-from .headers import Headers, cookie_spellings, joined, native, native_pairs
+from .headers import Lists, cookie_spellings, from_lists, joined, native
 
 __all__ = ["FIELDS", "HEADERS_LIMIT", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
 
@@ -39,27 +39,26 @@ def read(event: dict[str, Any], context: Any) -> HTTPRequest:
     version_1 = "raw_path" in event
     target: str = event["raw_path"] if version_1 else event["path"]
     raw_path, _, query = target.partition("?")
-    headers = _headers(event)
+    headers, repeated = _headers(event)
     return HTTPRequest(
-        method=event["method"],
-        path=unquote_to_bytes(raw_path),
-        query=native(query),
-        headers=headers,
-        body=decoded_body(event.get("body"), event.get("is_base64_encoded" if version_1 else "isBase64Encoded")),
-        client=last_forwarded(headers),
-        script_name="",
-        raw_path=raw_path,
-        event=event,
-        context=context,
+        event["method"],
+        unquote_to_bytes(raw_path),
+        raw_path,
+        "",
+        native(query),
+        headers,
+        repeated,
+        decoded_body(event.get("body"), event.get("is_base64_encoded" if version_1 else "isBase64Encoded")),
+        last_forwarded(headers),
+        event,
+        context,
     )
 
 
-def _headers(event: dict[str, Any]) -> Headers:
+def _headers(event: dict[str, Any]) -> tuple[dict[str, str], Lists]:
     """Version 1 joins what version 2 lists."""
-    pairs = []
-    for name, value in (event.get("headers") or {}).items():
-        pairs += [(name, one) for one in value] if isinstance(value, list) else [(name, value)]
-    return native_pairs(pairs)
+    headers = event.get("headers") or {}
+    return from_lists({name: value if isinstance(value, list) else [value] for name, value in headers.items()})
 
 
 def user(event: dict[str, Any]) -> str | None:
@@ -72,7 +71,7 @@ def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:  # n
     """One value a header; several cookies in several spellings, which is unproven on Lattice."""
     headers, cookies = joined(response.headers)
     body, is_base64 = write_body(response.body, headers.get("content-type", ""), headers.get("content-encoding", ""))
-    headers.update(zip(cookie_spellings(), cookies, strict=False))
+    headers.update(zip(cookie_spellings(len(cookies)), cookies, strict=True))
     return {
         "statusCode": response.status,
         "statusDescription": f"{response.status} {response.reason}",
