@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from django.test import override_settings
 
 from adapter import ConfigurationError, LambdaHandler
 from adapter.options import Options
@@ -111,6 +112,25 @@ def test_a_client_cannot_name_itself(make: Make, application: Any) -> None:
     if application is asgi.application:
         # Django's middleware reads this very header there.
         assert "Remote-User" not in report["headers"]
+
+
+@pytest.mark.parametrize(("told", "trusting", "status"), [(True, True, 418), (True, False, 403), (False, True, 400)])
+def test_a_form_behind_the_cdn_passes_the_csrf_check_with_the_documented_settings(
+    make: Make, told: bool, trusting: bool, status: int
+) -> None:
+    token = "a" * 32
+    headers = {
+        "host": "abc.execute-api.eu-west-1.amazonaws.com",
+        "origin": "https://www.example.com",
+        "cookie": f"csrftoken={token}",
+        "x-csrftoken": token,
+        "x-forwarded-proto": "https",
+        **({"x-forwarded-host": "www.example.com"} if told else {}),
+    }
+    hosts = ["www.example.com"] if trusting else ["*"]
+    with override_settings(USE_X_FORWARDED_HOST=trusting, ALLOWED_HOSTS=hosts):
+        answer = LambdaHandler(wsgi.application)(make("POST", path="/teapot/", headers=headers))
+    assert answer["statusCode"] == status
 
 
 def test_every_option_comes_from_the_environment() -> None:
