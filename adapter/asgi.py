@@ -49,8 +49,28 @@ class ASGILeg:
         if seconds is None:
             self._loop.run_until_complete(task)
         else:
-            self._loop.run_until_complete(_in_time(task, seconds))
+            self._run_in_time(task, seconds)
         return exchange.response()
+
+    def _run_in_time(self, task: asyncio.Task[None], seconds: float) -> None:
+        """Run the task; past its time it is cancelled, left behind if it won't end, and shown where it stood."""
+        stack: list[str] = []
+
+        def expire() -> None:
+            stack.extend(_stack(task.get_coro()))
+            task.cancel()
+            # A synchronous view can't be cancelled in its thread; the thread is waited for no longer than this.
+            self._loop.call_later(0.1, self._loop.stop)
+
+        timer = self._loop.call_later(max(seconds, 0.001), expire)
+        try:
+            self._loop.run_until_complete(task)
+        except (asyncio.CancelledError, RuntimeError):
+            if not stack:
+                raise
+            raise DeadlineExceeded("the application was at\n" + "".join(stack)) from None
+        finally:
+            timer.cancel()
 
     def close(self) -> None:
         """End the lifespan and the loop; the leg can't be called after it."""
@@ -59,17 +79,6 @@ class ASGILeg:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.run_until_complete(self._loop.shutdown_default_executor())
             self._loop.close()
-
-
-async def _in_time(task: asyncio.Task[None], seconds: float) -> None:
-    """Wait for the task; past its time it is cancelled, and shown where it stood."""
-    done, _ = await asyncio.wait({task}, timeout=max(seconds, 0.001))
-    if done:
-        return task.result()
-    stack = "".join(_stack(task.get_coro()))
-    task.cancel()
-    await asyncio.wait({task}, timeout=0.1)
-    raise DeadlineExceeded(f"the application was at\n{stack}")
 
 
 def _stack(awaitable: Any) -> Iterator[str]:

@@ -66,10 +66,13 @@ alarm = Alarm()
 
 def seconds_left(context: Any, margin: float) -> float | None:
     """Seconds the application may take, None where there is no deadline to keep."""
-    remaining = getattr(context, "get_remaining_time_in_millis", None)
-    if remaining is None or not margin:
+    if not margin:
         return None
-    return float(remaining()) / 1000 - margin
+    try:
+        remaining: float = context.get_remaining_time_in_millis()
+    except AttributeError:
+        return None
+    return remaining / 1000 - margin
 
 
 def too_large(answer: dict[str, Any], limit: int) -> int | None:

@@ -80,45 +80,40 @@ def environ(request: HTTPRequest) -> dict[str, Any]:
     The event and the context are found under ``faas.event`` and ``faas.context``, and under the names that apig-wsgi
     gives them, whose values Django leaves out of its error reports for the "api" in them.
     """
-    event, context, body = request.event, request.context, request.body
-    headers = request.headers
-    sent = dict(zip(map(_key_of, headers), headers.values(), strict=True))
-    if len(sent) < len(headers):
-        sent = _merged(headers)
-    sent.pop(_DROPPED, None)
+    event, context, body, headers = request.event, request.context, request.body, request.headers
+    env: dict[str, Any] = {_KEYS[name]: value for name, value in headers.items()}
+    if len(env) < len(headers):
+        env = _merged(headers)
+    env.pop(_DROPPED, None)
     # A REST API drops the header, and any front door may have re-coded the body: its length is what counts.
-    if body or "CONTENT_LENGTH" in sent:
-        sent["CONTENT_LENGTH"] = str(len(body))
-    scheme = "http" if sent.get("HTTP_X_FORWARDED_PROTO") == "http" else "https"
+    if body or "CONTENT_LENGTH" in env:
+        env["CONTENT_LENGTH"] = str(len(body))
+    scheme = "http" if env.get("HTTP_X_FORWARDED_PROTO") == "http" else "https"
     if request.user:
-        sent["REMOTE_USER"] = request.user
-    name, port = server(sent.get("HTTP_HOST", ""), sent.get("HTTP_X_FORWARDED_PORT"), scheme)
-    return {
-        **_BASE_ENVIRON,
-        **sent,
-        "REQUEST_METHOD": request.method,
-        "SCRIPT_NAME": request.script_name,
-        "PATH_INFO": request.path.decode("latin-1"),
-        "QUERY_STRING": request.query,
-        "REMOTE_ADDR": request.client,
-        "SERVER_NAME": name,
-        "SERVER_PORT": port,
-        "wsgi.url_scheme": scheme,
-        "wsgi.input": BytesIO(body),
-        "wsgi.errors": sys.stderr,
-        "faas.event": Event(event),
-        "faas.context": context,
-        "apig_wsgi.full_event": event,
-        "apig_wsgi.request_context": event.get("requestContext"),
-        "apig_wsgi.context": context,
-    }
+        env["REMOTE_USER"] = request.user
+    # No header can be in the way of these: each of theirs begins with HTTP_ or CONTENT_.
+    env.update(_BASE_ENVIRON)
+    env["SERVER_NAME"], env["SERVER_PORT"] = server(env.get("HTTP_HOST", ""), env.get("HTTP_X_FORWARDED_PORT"), scheme)
+    env["REQUEST_METHOD"] = request.method
+    env["SCRIPT_NAME"] = request.script_name
+    env["PATH_INFO"] = request.path.decode("latin-1")
+    env["QUERY_STRING"] = request.query
+    env["REMOTE_ADDR"] = request.client
+    env["wsgi.url_scheme"] = scheme
+    env["wsgi.input"] = BytesIO(body)
+    env["wsgi.errors"] = sys.stderr
+    env["faas.event"] = Event(event)
+    env["faas.context"] = env["apig_wsgi.context"] = context
+    env["apig_wsgi.full_event"] = event
+    env["apig_wsgi.request_context"] = event.get("requestContext")
+    return env
 
 
 def _merged(headers: dict[str, str]) -> dict[str, str]:
     """Headers that came in several spellings as one value each, joined as every server does."""
     sent: dict[str, str] = {}
     for name, value in headers.items():
-        key = _key_of(name)
+        key = _KEYS[name]
         sent[key] = sent[key] + ("; " if key == "HTTP_COOKIE" else ",") + value if key in sent else value
     return sent
 
@@ -143,7 +138,7 @@ class _Keys(dict[str, str]):
         return key
 
 
-_key_of = _Keys().__getitem__
+_KEYS = _Keys()
 
 
 @lru_cache(maxsize=64)
