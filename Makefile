@@ -4,11 +4,13 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; 
 VENV ?= .venv
 DJANGO ?= Django>=5.2,<6
 PORT ?= 8000
+DOOR ?= http_api
+INTERFACE ?= wsgi
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 SAMPLE := samples/bookshop
 
-.PHONY: run test check format bench clean
+.PHONY: run test django-suite check format bench clean
 
 run: $(VENV)/.run
 	@echo "==> bookshop: migrating and seeding (does nothing the second time)"
@@ -17,6 +19,10 @@ run: $(VENV)/.run
 
 test: $(VENV)/.dev
 	@PYTHONDEVMODE=1 $(BIN)/python -m pytest $(ARGS)
+
+# Django's own tests, every request of their client travelling as an event: make django-suite DOOR=alb INTERFACE=asgi
+django-suite: $(VENV)/.dev
+	@$(BIN)/python -m tests.django_suite --front-door $(DOOR) --interface $(INTERFACE) $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -177,7 +177,7 @@ def _run(target: Target) -> None:
     except (CommandError, ImproperlyConfigured, SuspiciousOperation, ValueError, OSError) as error:
         before = " ".join(said.getvalue().split())
         hint = ""
-        if isinstance(error, ValueError) and "could not be found" in str(error):
+        if "could not be found" in str(error):
             hint = " It refers to a file that no finder finds: correct the reference, or add the file."
         raise CollectError(f"collectstatic failed: {f'{before} ' if before else ''}{error}{hint}") from error
     if said.getvalue():

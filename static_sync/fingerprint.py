@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -75,11 +76,14 @@ def _stamp(file: str) -> tuple[int, int] | None:
 
 def settings_context(settings: Any) -> dict[str, object]:
     """All settings but the secret ones, which no static file depends on and some projects make anew at each start."""
-    return {
-        name: getattr(settings, name)
-        for name in dir(settings)
-        if name.isupper() and name not in ("SECRET_KEY", "SECRET_KEY_FALLBACKS")
-    }
+    with warnings.catch_warnings():
+        # Whether a setting is out of date is not for the one to hear who only looks whether it has changed.
+        warnings.simplefilter("ignore")
+        return {
+            name: getattr(settings, name)
+            for name in dir(settings)
+            if name.isupper() and name not in ("SECRET_KEY", "SECRET_KEY_FALLBACKS")
+        }
 
 
 def read_record(path: Path) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.signals import request_finished, request_started
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.urls import path
@@ -52,7 +53,7 @@ def test_the_event_and_the_request_are_at_hand(client: LambdaClient) -> None:
 
 def test_cookies_are_kept_for_the_next_request(client: LambdaClient) -> None:
     response = client.get("/cookies/")
-    assert response.cookies["first"]["max-age"] == "60"
+    assert response.cookies["first"]["max-age"] == 60
     assert client.get("/seen/", secure=True).json()["COOKIES"] == {"first": "1", "second": "two words"}
 
 
@@ -71,6 +72,40 @@ def test_an_exception_in_a_view_is_raised_unless_told_otherwise(client: LambdaCl
 
 def test_what_no_front_door_could_carry_is_set_all_the_same(client: LambdaClient) -> None:
     assert client.get("/", REMOTE_USER="ada").wsgi_request.META["REMOTE_USER"] == "ada"
+
+
+def test_the_application_stays_where_the_test_mounts_it(client: LambdaClient) -> None:
+    response = client.get("/page/", SCRIPT_NAME="/below")
+    assert (response.json()["path"], response.json()["path_info"]) == ("/below/page/", "/page/")
+
+
+def test_a_request_begins_and_ends_once(client: LambdaClient) -> None:
+    told: list[str] = []
+
+    def started(**kwargs: object) -> None:
+        told.append("started")
+
+    def finished(**kwargs: object) -> None:
+        told.append("finished")
+
+    request_started.connect(started)
+    request_finished.connect(finished)
+    try:
+        client.get("/seen/")
+        client.get("/streamed/")
+    finally:
+        request_started.disconnect(started)
+        request_finished.disconnect(finished)
+    assert told == ["started", "finished"] * 2
+
+
+@override_settings(ROOT_URLCONF="tests.no_such_module")
+def test_what_django_raises_before_there_is_a_response_is_raised_in_the_test(
+    client: LambdaClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        client.get("/")
+    assert "failed outside the application" not in caplog.text
 
 
 def test_a_request_over_the_front_doors_limit_never_reaches_django(client: LambdaClient) -> None:
