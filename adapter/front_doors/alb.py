@@ -61,7 +61,7 @@ def last_forwarded(headers: dict[str, str]) -> str:
     return value.rpartition(",")[2].strip()
 
 
-def user(event: dict[str, Any]) -> str | None:  # noqa: ARG001
+def user(event: dict[str, Any]) -> str | None:
     """None: a balancer hands its user on in a signed header, which the application has to verify."""
     return None
 

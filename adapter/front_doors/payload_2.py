@@ -49,7 +49,7 @@ def read_headers(event: dict[str, Any]) -> dict[str, str]:
     return native_values(headers)
 
 
-def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:
     """``statusCode``, ``headers`` (one value a name), ``cookies`` (one Set-Cookie each), ``body``."""
     headers, cookies = joined(response.headers)
     body, is_base64 = write_body(response.body, headers.get("content-type", ""), headers.get("content-encoding", ""))

@@ -118,7 +118,7 @@ def _quoted(text: str) -> str:
 _ESCAPED = [quote_plus(bytes([byte])) for byte in range(256)]
 
 
-def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:
     """Only ``multiValueHeaders``: the gateway merges both maps, so a header in each would be sent twice."""
     headers = grouped(response.headers)
     body, is_base64 = write_body(

@@ -67,7 +67,7 @@ def user(event: dict[str, Any]) -> str | None:
     return identity.get("principal") or None
 
 
-def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:
     """One value a header; several cookies in several spellings, which is unproven on Lattice."""
     headers, cookies = joined(response.headers)
     body, is_base64 = write_body(response.body, headers.get("content-type", ""), headers.get("content-encoding", ""))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import http.client
+import importlib.util
 import os
 import shutil
 import signal
@@ -20,6 +21,21 @@ from playwright.sync_api import Browser, sync_playwright
 ROOT = Path(__file__).parent.parent.parent
 BOOKSHOP = ROOT / "samples/bookshop"
 DOORS = ("http_api", "function_url", "rest_api", "alb", "alb_multi_value")
+
+
+WSGI = pytest.param(("wsgi", "own"), id="wsgi")
+FUNCTIONS = [
+    WSGI,
+    pytest.param(("asgi", "own"), id="asgi"),
+    pytest.param(
+        ("wsgi", "awslambdaric"),
+        id="awslambdaric",
+        marks=pytest.mark.skipif(
+            importlib.util.find_spec("awslambdaric") is None, reason="awslambdaric has wheels for Linux only"
+        ),
+    ),
+]
+"""Interface and runtime of the functions that the sample is tried in."""
 
 
 @dataclass
@@ -151,6 +167,16 @@ def emulating(
             process.kill()
             process.wait()
             reader.join(10)
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the sample with its seed data, to be copied in turn by whoever changes anything."""
+    folder = tmp_path_factory.mktemp("prepared") / "bookshop"
+    left_out = shutil.ignore_patterns("*.sqlite3*", "media", "staticfiles", ".faas", "__pycache__")
+    shutil.copytree(BOOKSHOP, folder, ignore=left_out)
+    subprocess.run([sys.executable, "manage.py", "prepare"], cwd=folder, check=True, capture_output=True, timeout=60)
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import re
 import shutil
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,22 +15,11 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 import pytest
 from PIL import Image
 
-from .conftest import BOOKSHOP, DOORS, Answer, Emulator, emulating, send
+from .conftest import DOORS, FUNCTIONS, Answer, Emulator, emulating, send
 
 pytestmark = pytest.mark.emulated
 
 BOOK = "/books/" + quote("анна-каренина") + "/"
-FUNCTIONS = [
-    pytest.param(("wsgi", "own"), id="wsgi"),
-    pytest.param(("asgi", "own"), id="asgi"),
-    pytest.param(
-        ("wsgi", "awslambdaric"),
-        id="awslambdaric",
-        marks=pytest.mark.skipif(
-            importlib.util.find_spec("awslambdaric") is None, reason="awslambdaric has wheels for Linux only"
-        ),
-    ),
-]
 
 
 @dataclass
@@ -74,12 +60,9 @@ class Visitor:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the sample, so that its own database stays as it is."""
+def shop(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shop") / "bookshop"
-    left_out = shutil.ignore_patterns("*.sqlite3", "media", "staticfiles", ".faas", "__pycache__")
-    shutil.copytree(BOOKSHOP, folder, ignore=left_out)
-    subprocess.run([sys.executable, "manage.py", "prepare"], cwd=folder, check=True, capture_output=True, timeout=60)
+    shutil.copytree(prepared, folder)
     return folder
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -18,37 +15,15 @@ from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
 
 from .browser import Visit, came_from_the_bucket, path_of, visiting, width_of
-from .conftest import BOOKSHOP, Emulator, emulating
+from .conftest import FUNCTIONS, WSGI, Emulator, emulating
 
 pytestmark = [pytest.mark.browser, pytest.mark.emulated]
 
 BOOK = "/books/анна-каренина/"
 HASHED = r"\.[0-9a-f]{12}\."
-WSGI = pytest.param(("wsgi", "own"), id="wsgi")
-FUNCTIONS = [
-    WSGI,
-    pytest.param(("asgi", "own"), id="asgi"),
-    pytest.param(
-        ("wsgi", "awslambdaric"),
-        id="awslambdaric",
-        marks=pytest.mark.skipif(
-            importlib.util.find_spec("awslambdaric") is None, reason="awslambdaric has wheels for Linux only"
-        ),
-    ),
-]
 # What a page is made of shows under one kind of function as under another; the main journeys are made under each.
 on_each_function = pytest.mark.parametrize("shop", FUNCTIONS, indirect=True)
 on_one_function = pytest.mark.parametrize("shop", [WSGI], indirect=True)
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the sample with its seed data."""
-    folder = tmp_path_factory.mktemp("prepared") / "bookshop"
-    left_out = shutil.ignore_patterns("*.sqlite3*", "media", "staticfiles", ".faas", "__pycache__")
-    shutil.copytree(BOOKSHOP, folder, ignore=left_out)
-    subprocess.run([sys.executable, "manage.py", "prepare"], cwd=folder, check=True, capture_output=True, timeout=60)
-    return folder
 
 
 @pytest.fixture(scope="module")
