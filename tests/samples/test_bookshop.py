@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -71,7 +75,6 @@ def test_prepare_does_its_work_once(environment: dict[str, str], tmp_path: Path)
         "media:     138 covers and samples made",
         "admin:     created: admin / bookshop",
     ]
-    start = time.perf_counter()
     second = python(environment, "manage.py", "prepare").splitlines()
     assert second == [
         "database:  up to date",
@@ -79,8 +82,6 @@ def test_prepare_does_its_work_once(environment: dict[str, str], tmp_path: Path)
         "media:     all covers and samples there",
         "admin:     admin exists",
     ]
-    # Measured at 0.4 s; the limit leaves room for a busy machine, and none for a second seeding.
-    assert time.perf_counter() - start < 3
     assert len(list((tmp_path / "media" / "covers").iterdir())) == 69
 
 
@@ -111,3 +112,48 @@ def test_the_project_imports_nothing_of_this_repository() -> None:
     files = list(PROJECT.rglob("*.py"))
     assert len(files) > 50
     assert [file.name for file in files if packages.search(file.read_text(encoding="utf-8"))] == []
+
+
+@pytest.fixture
+def postgresql(tmp_path: Path) -> Iterator[str]:
+    """The URL of a database in a real PostgreSQL server, started here on a socket of its own."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    where = str(programs[-1]) if programs else os.environ.get("PATH", "")
+    initdb, postgres = shutil.which("initdb", path=where), shutil.which("postgres", path=where)
+    if not initdb or not postgres:
+        pytest.skip("there is no PostgreSQL server here: apt-get install postgresql")
+    # Short, as a socket's path may have 107 characters; and the server's own, which refuses to run as root.
+    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    as_user: list[str] = []
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres")
+        as_user = ["runuser", "-u", "postgres", "--"]
+    data, log = folder / "data", tmp_path / "postgresql.log"
+    try:
+        initialise = [*as_user, initdb, "-D", str(data), "-U", "shop", "--auth=trust", "--no-sync", "-E", "UTF8"]
+        subprocess.run(initialise, check=True, capture_output=True, timeout=60, cwd=folder)
+        serve = [*as_user, postgres, "-D", str(data), "-k", str(folder), "-c", "listen_addresses=", "-c", "fsync=off"]
+        with log.open("w") as written, subprocess.Popen(serve, stdout=written, stderr=written, cwd=folder) as server:
+            try:
+                deadline = time.monotonic() + 30
+                while "ready to accept connections" not in log.read_text():
+                    assert server.poll() is None, log.read_text()
+                    assert time.monotonic() < deadline, log.read_text()
+                    time.sleep(0.05)
+                yield f"postgres://shop@{quote(str(folder), safe='')}/postgres"
+            finally:
+                server.terminate()
+                server.wait(20)
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_the_shop_runs_on_postgresql(environment: dict[str, str], postgresql: str) -> None:
+    environment["DATABASE_URL"] = postgresql
+    assert "migrations applied" in python(environment, "manage.py", "prepare")
+    said = python(environment, "manage.py", "test", "--noinput")
+    ran = re.search(r"^Ran (\d+) tests", said, re.MULTILINE)
+    assert ran is not None, said
+    assert int(ran[1]) >= TESTS_AT_LEAST
+    backend = "from django.db import connection; connection.ensure_connection(); print(connection.vendor)"
+    assert "postgresql" in python(environment, "manage.py", "shell", "-v0", "-c", backend)
