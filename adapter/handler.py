@@ -71,11 +71,15 @@ class LambdaHandler:
     def _before(self, door: FrontDoor, request: HTTPRequest) -> HTTPResponse | None:
         """What is settled without the application: an answer, or the request made ready for it."""
         options = self._options
-        # A balancer's own checks are the only requests that it forwards for nobody.
-        if not request.client and front_doors.alb.is_health_check(request):
-            if not options.health_check_path or request.path == options.health_check_path.encode():
-                return limits.explained(options.health_check_status, "healthy\n")
-        elif self._guarded:
+        # A balancer's own checks are the only requests that it forwards for nobody; unless it is set to leave
+        # X-Forwarded-For alone, so that a client may pass for it here, and must get no further than this.
+        if (
+            not request.client
+            and front_doors.alb.is_health_check(request)
+            and (not options.health_check_path or request.path == options.health_check_path.encode())
+        ):
+            return limits.explained(options.health_check_status, "healthy\n")
+        if self._guarded:
             verified = bool(options.origin_secrets) and origin.take_secret(request, options.origin_secrets)
             if options.origin_secrets and not verified:
                 logger.warning("%s %s refused: it did not come through the CDN", request.method, request.path)

@@ -42,8 +42,9 @@ def test_path_and_answer_can_be_chosen(make: Make, door: str) -> None:
 
 
 def test_a_check_needs_no_origin_secret(make: Make, door: str) -> None:
-    handler = LambdaHandler(application, options=Options(origin_secrets=(b"secret",)))
-    assert handler(check(make, door))["statusCode"] == 200
+    handler = LambdaHandler(application, options=Options(origin_secrets=(b"secret",), health_check_path="/up/"))
+    assert handler(check(make, door, "/up/"))["statusCode"] == 200
+    assert handler(check(make, door, "/"))["statusCode"] == 403, "what goes on to the application does"
 
 
 def test_a_client_cannot_pass_for_the_balancer(make: Make, door: str) -> None:
