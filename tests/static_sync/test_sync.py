@@ -152,7 +152,7 @@ def test_only_the_prefix_is_looked_at_and_nothing_is_deleted(moto_server: Moto, 
 
 def test_without_a_prefix_files_go_to_the_top(moto_server: Moto, bucket: str, source: Path) -> None:
     push(moto_server, bucket, source, prefix="")
-    moto_server.client.head_object(Bucket=bucket, Key="css/site.css")
+    assert moto_server.client.head_object(Bucket=bucket, Key="css/site.css")["ContentType"].startswith("text/css")
 
 
 def test_an_empty_source_is_nothing_to_do(moto_server: Moto, bucket: str, tmp_path: Path) -> None:
