@@ -41,7 +41,7 @@ class BookAdmin(admin.ModelAdmin):
     list_display = ("thumbnail", "title", "author", "price", "stock")
     list_display_links = ("title",)
     list_editable = ("price", "stock")
-    list_filter = (("genres", admin.RelatedOnlyFieldListFilter), "language", "created_at")
+    list_filter = ("genres", "language", "created_at")
     list_select_related = ("author",)
     list_per_page = 25
     search_fields = ("search_text",)
