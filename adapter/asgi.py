@@ -7,12 +7,14 @@ stay usable from one invocation to the next.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import traceback
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from functools import lru_cache
+from types import CoroutineType
 from typing import Any
 from urllib.parse import quote_from_bytes
 
+from .event_loop import Loop
 from .exceptions import ConfigurationError
 from .http import Event, HTTPRequest, HTTPResponse, reason_phrase
 from .limits import DeadlineExceeded
@@ -20,6 +22,7 @@ from .wsgi import server
 
 Message = MutableMapping[str, Any]
 Scope = dict[str, Any]
+RawHeaders = list[tuple[bytes, bytes]]
 ASGIApplication = Callable[
     [Scope, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
 ]
@@ -32,24 +35,25 @@ class ASGILeg:
 
     def __init__(self, application: ASGIApplication) -> None:
         self._application = application
-        self._loop = asyncio.new_event_loop()
+        self._loop = Loop()
         try:
             self._lifespan = Lifespan(application, self._loop)
         except BaseException:
             self._loop.close()
             raise
 
-    def __call__(self, request: HTTPRequest, seconds: float | None = None) -> HTTPResponse:
+    def respond(self, request: HTTPRequest, seconds: float | None) -> HTTPResponse:
         """The application's whole answer; what it raises passes through, `DeadlineExceeded` after ``seconds``."""
-        exchange = _Exchange(request)
+        exchange = _Exchange(request.body)
         scope = build_scope(request, self._lifespan.state)
-        task = self._loop.create_task(
-            _awaited(self._application(scope, exchange.receive, exchange.send)), context=contextvars.copy_context()
-        )
-        if seconds is None:
-            self._loop.run_until_complete(task)
-        else:
-            self._run_in_time(task, seconds)
+        called = self._application(scope, exchange.receive, exchange.send)
+        task = self._loop.begin(called if isinstance(called, CoroutineType) else _awaited(called))
+        if not task.done() or not self._loop.idle:
+            if seconds is None:
+                self._loop.run_until_complete(task)
+            else:
+                self._run_in_time(task, seconds)
+        task.result()
         return exchange.response()
 
     def _run_in_time(self, task: asyncio.Task[None], seconds: float) -> None:
@@ -97,50 +101,34 @@ def build_scope(request: HTTPRequest, state: dict[str, Any]) -> Scope:
 
     The event and the context are found under ``faas.event`` and ``faas.context``, and under Mangum's ``aws.*`` names.
     """
-    headers: list[tuple[bytes, bytes]] = []
-    host, proto, port, sent_length = "", "https", None, False
-    repeated = request.repeated
-    pairs = (
-        [(name, one) for name, value in request.headers.items() for one in repeated.get(name, (value,))]
-        if repeated
-        else request.headers.items()
-    )
-    for sent_name, value in pairs:
-        name = sent_name.lower()
-        if "_" in name:
-            continue
-        if name == "content-length":
-            sent_length = True
-            continue
-        headers.append((name.encode("latin-1", "replace"), value.encode("latin-1")))
-        if name == "host":
-            host = value
-        elif name == "x-forwarded-proto":
-            proto = value
-        elif name == "x-forwarded-port":
-            port = value
-    if sent_length or request.body:
+    headers = _headers(request)
+    found = dict(headers)
+    if request.body or b"content-length" in found:
+        # A REST API drops the header, and any front door may have re-coded the body: its length is what counts.
+        headers = [pair for pair in headers if pair[0] != b"content-length"]
         headers.append((b"content-length", b"%d" % len(request.body)))
     if request.user:
         # Where Django's RemoteUserMiddleware looks under ASGI; no client's header of that name gets here.
         headers.append((b"remote-user", request.user.encode()))
-    scheme = "http" if proto == "http" else "https"
-    server_name, server_port = server(host, port, scheme)
-    root_path = request.script_name.encode("latin-1")
-    raw_path = request.raw_path
+    scheme = "http" if found.get(b"x-forwarded-proto") == b"http" else "https"
+    root_path, raw_path = request.script_name, request.raw_path
+    path = request.path
+    if root_path:
+        path = root_path.encode("latin-1") + path
+        root_path = root_path.encode("latin-1").decode("utf-8", "replace")
     return {
         "type": "http",
         "asgi": _VERSION,
         "http_version": "1.1",
         "method": request.method,
         "scheme": scheme,
-        "path": (root_path + request.path).decode("utf-8", "replace"),
-        "raw_path": (quote_from_bytes(root_path + request.path) if raw_path is None else raw_path).encode(),
+        "path": path.decode("utf-8", "replace"),
+        "raw_path": (quote_from_bytes(path) if raw_path is None else raw_path).encode(),
         "query_string": request.query.encode("latin-1"),
-        "root_path": root_path.decode("utf-8", "replace"),
+        "root_path": root_path,
         "headers": headers,
         "client": (request.client, 0) if request.client else None,
-        "server": (server_name, int(server_port)) if server_port.isdecimal() else (server_name, None),
+        "server": _server(found.get(b"host", b""), found.get(b"x-forwarded-port"), scheme),
         "state": state.copy(),
         "extensions": {},
         "faas.event": Event(request.event),
@@ -150,40 +138,80 @@ def build_scope(request: HTTPRequest, state: dict[str, Any]) -> Scope:
     }
 
 
+@lru_cache(maxsize=64)
+def _server(host: bytes, forwarded_port: bytes | None, scheme: str) -> tuple[str, int | None]:
+    forwarded = None if forwarded_port is None else forwarded_port.decode("latin-1")
+    name, port = server(host.decode("latin-1"), forwarded, scheme)
+    return name, int(port) if port.isdecimal() else None
+
+
+def _headers(request: HTTPRequest) -> RawHeaders:
+    headers, repeated = request.headers, request.repeated
+    if not repeated:
+        try:
+            names = [_NAMES[name] for name in headers]
+        except KeyError:
+            pass
+        else:
+            # All values in one go; unless one has a line break in it, which only a hand-made event can bring.
+            values = "\n".join(headers.values()).encode("latin-1").split(b"\n")
+            if len(values) == len(names):
+                return list(zip(names, values, strict=True))
+    raw = []
+    for name, value in headers.items():
+        # X_Real_IP and X-Real-IP share a key in Django's META: the former can only be meant to deceive.
+        if "_" in name or not name.isascii():
+            continue
+        raw_name = name.lower().encode()
+        if len(_NAMES) < 500:  # clients choose names; they must not be able to fill the memory
+            _NAMES[name] = raw_name
+        raw.extend([(raw_name, one.encode("latin-1")) for one in repeated.get(name, (value,))])
+    return raw
+
+
+# Header name -> its form in a scope, of names met before: a site sees the same few in every request.
+_NAMES: dict[str, bytes] = {}
+
+
 class _Exchange:
     """One request's two channels."""
 
-    def __init__(self, request: HTTPRequest) -> None:
-        self._body: bytes | None = request.body
+    def __init__(self, body: bytes) -> None:
+        self._body: bytes | None = body
         self._status: int | None = None
         self._headers: list[tuple[str, str]] = []
         self._chunks: list[bytes] = []
-        self._complete = asyncio.Event()
+        self._complete = False
+        self._disconnected: asyncio.Event | None = None
 
     async def receive(self) -> Message:
         if self._body is not None:
             body, self._body = self._body, None
             return {"type": "http.request", "body": body, "more_body": False}
-        await self._complete.wait()
+        if not self._complete:
+            if self._disconnected is None:
+                self._disconnected = asyncio.Event()
+            await self._disconnected.wait()
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
         kind = message["type"]
-        if kind == "http.response.start" and self._status is None:
-            self._status = message["status"]
-            self._headers = [
-                (bytes(name).decode("latin-1"), bytes(value).decode("latin-1"))
-                for name, value in message.get("headers", ())
-            ]
-        elif kind == "http.response.body" and self._status is not None and not self._complete.is_set():
+        if kind == "http.response.body" and self._status is not None and not self._complete:
             self._chunks.append(message.get("body", b""))
             if not message.get("more_body", False):
-                self._complete.set()
+                self._complete = True
+                if self._disconnected is not None:
+                    self._disconnected.set()
+        elif kind == "http.response.start" and self._status is None:
+            self._status = message["status"]
+            self._headers = [
+                (str(name, "latin-1"), str(value, "latin-1")) for name, value in message.get("headers", ())
+            ]
         else:
             raise RuntimeError(f"the application sent {kind!r} where ASGI does not allow it")
 
     def response(self) -> HTTPResponse:
-        if self._status is None or not self._complete.is_set():
+        if self._status is None or not self._complete:
             raise RuntimeError("the application returned before its response was complete")
         return HTTPResponse(self._status, reason_phrase(self._status), self._headers, b"".join(self._chunks))
 

@@ -5,6 +5,7 @@ AdapterError
 ├── EventError
 │   ├── UnknownEventError   the event is of no kind the adapter serves
 │   └── MalformedEventError the event's kind is known, one of its fields is not what that kind promises
+├── AnswerError             the application's answer can't pass through the front door; the client gets a 500 instead
 └── RuntimeAPIError         the function service did not answer as its protocol says
 """
 
@@ -49,6 +50,14 @@ class MalformedEventError(EventError):
             f"This looks like an event of the front door {door}, but {problem}. What arrived: {outline(event)}. "
             "Send the event as the front door made it, whole and unchanged."
         )
+
+
+class AnswerError(AdapterError):
+    """The application's answer can't be sent as it is."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}. {remedy}.")
+        self.problem = problem
 
 
 def outline(event: object) -> str:

@@ -6,11 +6,10 @@ import inspect
 import logging
 import os
 from collections.abc import Callable
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from . import database, front_doors, limits, origin
-from .exceptions import ConfigurationError
+from .exceptions import AnswerError, ConfigurationError
 from .http import HTTPRequest, HTTPResponse
 from .options import Options
 from .wsgi import WSGILeg
@@ -31,7 +30,7 @@ _BODILESS = frozenset({204, 304})
 class Leg(Protocol):
     """An application behind one of the two interfaces."""
 
-    def __call__(self, request: HTTPRequest, seconds: float | None) -> HTTPResponse:
+    def respond(self, request: HTTPRequest, seconds: float | None) -> HTTPResponse:
         """The application's whole answer; `DeadlineExceeded` where it takes longer than ``seconds``."""
 
     def close(self) -> None:
@@ -59,10 +58,30 @@ class LambdaHandler:
     def __call__(self, event: Any, context: Any = None) -> dict[str, Any]:
         door = front_doors.recognise(event)
         request = front_doors.read(door, event, context)
-        response = self._before(door, request) or self._respond(request)
+        response = None
+        if self._guarded or not request.client:
+            response = self._before(door, request)
+        if response is None:
+            seconds = limits.seconds_left(context, self._options.deadline_margin)
+            try:
+                response = self._leg.respond(request, seconds)
+            except Exception as error:
+                response = self._failed(request, error)
+            except limits.DeadlineExceeded as error:
+                response = self._given_up(request, seconds, error)
         if request.method == "HEAD" or response.status in _BODILESS:
             response.body = b""
-        return self._within_limits(door, request, response)
+        try:
+            answer = door.write(response, event)
+            if len(answer["body"]) > limits.SURELY_SMALL:
+                limits.check_size(answer, door.NAME, door.RESPONSE_LIMIT)
+        except AnswerError as error:
+            logger.error(  # noqa: TRY400 - the error says it all
+                "%s %s answered %d, but the answer can't be sent: %s",
+                request.method, request.path, response.status, error,
+            )  # fmt: skip
+            answer = door.write(limits.explained(500, f"The answer can't be sent: {error.problem}.\n"), event)
+        return answer
 
     def close(self) -> None:
         """End what lives as long as the process (an ASGI application's lifespan and loop)."""
@@ -90,54 +109,27 @@ class LambdaHandler:
                 request.take("remote-user")
         return None
 
-    def _respond(self, request: HTTPRequest) -> HTTPResponse:
-        """The application's answer, or ours where it gives none."""
-        seconds = limits.seconds_left(request.context, self._options.deadline_margin)
-        try:
-            return self._leg(request, seconds)
-        except Exception:
-            request_id = getattr(request.context, "aws_request_id", None)
-            logger.exception(
-                "%s %s failed outside the application (request %s)", request.method, request.path, request_id
-            )
-        except limits.DeadlineExceeded:
-            request_id = getattr(request.context, "aws_request_id", None)
-            logger.exception(
-                "%s %s was given up after %.1f s, %.1f s before the function's time limit (request %s). Raise the "
-                "function's timeout, or move the work to a queue.",
-                request.method, request.path, seconds, self._options.deadline_margin, request_id,
-            )  # fmt: skip
-            database.abandon_request()
-            return limits.explained(504, f"The page took too long (request {request_id}).\n")
+    def _failed(self, request: HTTPRequest, error: Exception) -> HTTPResponse:
+        """The answer in place of ``error``, which escaped the application."""
+        request_id = getattr(request.context, "aws_request_id", None)
+        logger.error(
+            "%s %s failed outside the application (request %s)", request.method, request.path, request_id,
+            exc_info=error,
+        )  # fmt: skip
         named = f" (request {request_id})" if request_id else ""
         return limits.explained(500, f"Internal Server Error{named}\n")
 
-    def _within_limits(self, door: FrontDoor, request: HTTPRequest, response: HTTPResponse) -> dict[str, Any]:
-        """The answer, or one that names the limit which the application's would have met."""
-        names_and_values = "".join(chain.from_iterable(response.headers))
-        if "\n" in names_and_values or "\r" in names_and_values:
-            problem = "one of its headers has a line break in it, which could smuggle in another header"
-            response = self._refused(request, response, problem, "Strip what the header is made of")
-        elif door.HEADERS_LIMIT is not None:
-            size = len(names_and_values) + 4 * len(response.headers)
-            if size > door.HEADERS_LIMIT:
-                problem = f"its headers are {size:,} bytes long, and {door.NAME} passes {door.HEADERS_LIMIT:,} on"
-                response = self._refused(request, response, problem, "Set fewer or smaller cookies")
-        answer = door.write(response, request.event)
-        oversized = limits.too_large(answer, door.RESPONSE_LIMIT)
-        if oversized is not None:
-            problem = f"it is {oversized:,} bytes long as JSON, and {door.NAME} passes {door.RESPONSE_LIMIT:,} on"
-            remedy = "Put large files into the bucket and redirect to them, or send less at a time"
-            answer = door.write(self._refused(request, response, problem, remedy), request.event)
-        return answer
-
-    @staticmethod
-    def _refused(request: HTTPRequest, response: HTTPResponse, problem: str, remedy: str) -> HTTPResponse:
+    def _given_up(self, request: HTTPRequest, seconds: float | None, error: limits.DeadlineExceeded) -> HTTPResponse:
+        """The answer in place of one that did not come in time."""
+        request_id = getattr(request.context, "aws_request_id", None)
         logger.error(
-            "%s %s answered %d, but the answer can't be sent: %s. %s.",
-            request.method, request.path, response.status, problem, remedy,
+            "%s %s was given up after %.1f s, %.1f s before the function's time limit (request %s). Raise the "
+            "function's timeout, or move the work to a queue.",
+            request.method, request.path, seconds, self._options.deadline_margin, request_id,
+            exc_info=error,
         )  # fmt: skip
-        return limits.explained(500, f"The answer can't be sent: {problem}.\n")
+        database.abandon_request()
+        return limits.explained(504, f"The page took too long (request {request_id}).\n")
 
 
 def _leg(application: Callable[..., Any], interface: str | None) -> Leg:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -80,6 +81,7 @@ class Event(Mapping[str, Any]):
         return f"Event({outline(self._event)})"
 
 
+@lru_cache(maxsize=64)
 def reason_phrase(status: int) -> str:
     """The phrase that goes with a status, empty for one that has none."""
     try:

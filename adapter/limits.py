@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import signal
 import threading
-import time
+from math import inf
+from time import monotonic
 from typing import Any
 
+from .exceptions import AnswerError
 from .http import HTTPResponse, reason_phrase
 
-# A character of JSON text takes at most so many bytes: a body well below the limit need not be measured.
-_WORST_CHARACTER = 6
+SURELY_SMALL = 100_000
+"""Characters that a body may have on any front door without being measured: each is 6 bytes of JSON at most."""
 
 
 class DeadlineExceeded(BaseException):
@@ -29,35 +31,35 @@ class Alarm:
     """
 
     def __init__(self) -> None:
-        self._deadline: float | None = None
-        self._rings_at: float | None = None
+        self.deadline: float | None = None
+        """When the request at hand has to be done, by the monotonic clock; set it to None as soon as it is."""
+        self._rings_at = inf
 
     def set(self, seconds: float) -> None:
         """Interrupt whatever the main thread does after ``seconds``; in another thread, nothing can be."""
-        deadline = time.monotonic() + seconds
-        if self._rings_at is None or self._rings_at > deadline:
-            if threading.current_thread() is not threading.main_thread():
-                return
-            signal.signal(signal.SIGALRM, self._ring)
-            self._wait(deadline)
-        self._deadline = deadline
+        self.deadline = deadline = monotonic() + seconds
+        if deadline < self._rings_at:
+            self._arm(deadline)
 
-    def clear(self) -> None:
-        """The request is done."""
-        self._deadline = None
+    def _arm(self, deadline: float) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            self.deadline = None
+            return
+        signal.signal(signal.SIGALRM, self._ring)
+        self._wait(deadline)
 
     def _wait(self, deadline: float) -> None:
         self._rings_at = deadline
-        signal.setitimer(signal.ITIMER_REAL, max(deadline - time.monotonic(), 0.001))
+        signal.setitimer(signal.ITIMER_REAL, max(deadline - monotonic(), 0.001))
 
     def _ring(self, signal_number: int, frame: object) -> None:  # noqa: ARG002
-        self._rings_at = None
-        if self._deadline is None:
+        self._rings_at = inf
+        if self.deadline is None:
             return
-        if time.monotonic() < self._deadline:
-            self._wait(self._deadline)
+        if monotonic() < self.deadline:
+            self._wait(self.deadline)
         else:
-            self._deadline = None
+            self.deadline = None
             raise DeadlineExceeded
 
 
@@ -69,18 +71,19 @@ def seconds_left(context: Any, margin: float) -> float | None:
     if not margin:
         return None
     try:
-        remaining: float = context.get_remaining_time_in_millis()
+        return context.get_remaining_time_in_millis() * 0.001 - margin  # type: ignore[no-any-return]
     except AttributeError:
         return None
-    return remaining / 1000 - margin
 
 
-def too_large(answer: dict[str, Any], limit: int) -> int | None:
-    """The bytes of ``answer`` as JSON where they are more than ``limit``, else None."""
-    if len(answer["body"]) * _WORST_CHARACTER + 65536 < limit:
-        return None
+def check_size(answer: dict[str, Any], door: str, limit: int) -> None:
+    """`AnswerError` where ``answer`` is more than ``limit`` bytes as JSON."""
     size = len(json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode())
-    return size if size > limit else None
+    if size > limit:
+        raise AnswerError(
+            f"it is {size:,} bytes long as JSON, and {door} passes {limit:,} on",
+            "Put large files into the bucket and redirect to them, or send less at a time",
+        )
 
 
 def explained(status: int, text: str) -> HTTPResponse:

@@ -15,15 +15,6 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import WSGIApplication
 
-_BASE_ENVIRON: dict[str, Any] = {
-    "SERVER_PROTOCOL": "HTTP/1.1",
-    "SERVER_SOFTWARE": "django-faas",
-    "wsgi.version": (1, 0),
-    "wsgi.multithread": False,
-    "wsgi.multiprocess": True,
-    "wsgi.run_once": False,
-    "wsgi.input_terminated": True,
-}
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
@@ -33,20 +24,11 @@ class WSGILeg:
     def __init__(self, application: WSGIApplication) -> None:
         self._application = application
 
-    def __call__(self, request: HTTPRequest, seconds: float | None = None) -> HTTPResponse:
+    def respond(self, request: HTTPRequest, seconds: float | None) -> HTTPResponse:
         """The application's whole answer; what it raises passes through, `DeadlineExceeded` after ``seconds``."""
-        if seconds is None:
-            return self._call(request)
-        alarm.set(seconds)
-        try:
-            return self._call(request)
-        finally:
-            alarm.clear()
-
-    def _call(self, request: HTTPRequest) -> HTTPResponse:
         status = ""
         headers: list[tuple[str, str]] = []
-        chunks: list[bytes] = []
+        chunks: list[bytes] = []  # what went through write(), which comes before the rest
 
         def start_response(
             new_status: str, new_headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /
@@ -57,21 +39,32 @@ class WSGILeg:
             status, headers = new_status, new_headers
             return chunks.append
 
-        iterable: Iterable[bytes] = self._application(environ(request), start_response)
+        if seconds is not None:
+            alarm.set(seconds)
         try:
-            chunks.extend(iterable)
+            iterable: Iterable[bytes] = self._application(environ(request), start_response)
+            try:
+                body = b"".join(iterable)
+            finally:
+                # request_finished, and with it Django's care for its connections, hangs on close().
+                close = getattr(iterable, "close", None)
+                if close is not None:
+                    close()
         finally:
-            # request_finished, and with it Django's care for its connections, hangs on close().
-            close = getattr(iterable, "close", None)
-            if close is not None:
-                close()
+            alarm.deadline = None
         if not status:
             raise AssertionError("the application returned without calling start_response() (PEP 3333)")
-        code, _, reason = status.partition(" ")
-        return HTTPResponse(int(code), reason, headers, b"".join(chunks))
+        code, reason = _parse_status(status)
+        return HTTPResponse(code, reason, headers, b"".join(chunks) + body if chunks else body)
 
     def close(self) -> None:
         """Nothing is kept open."""
+
+
+@lru_cache(maxsize=64)
+def _parse_status(status: str) -> tuple[int, str]:
+    code, _, reason = status.partition(" ")
+    return int(code), reason
 
 
 def environ(request: HTTPRequest) -> dict[str, Any]:
@@ -80,19 +73,23 @@ def environ(request: HTTPRequest) -> dict[str, Any]:
     The event and the context are found under ``faas.event`` and ``faas.context``, and under the names that apig-wsgi
     gives them, whose values Django leaves out of its error reports for the "api" in them.
     """
-    event, context, body, headers = request.event, request.context, request.body, request.headers
-    env: dict[str, Any] = {_KEYS[name]: value for name, value in headers.items()}
-    if len(env) < len(headers):
-        env = _merged(headers)
-    env.pop(_DROPPED, None)
+    event, body, headers = request.event, request.body, request.headers
+    # A copy has room for a browser's headers too: growing the map would cost more than filling it.
+    env = _TEMPLATE.copy()
+    try:
+        for name, value in headers.items():
+            env[_KEYS[name]] = value
+    except KeyError:
+        env = _TEMPLATE | _joined(headers)
+    else:
+        if len(env) != len(_TEMPLATE) + len(headers):
+            env = _TEMPLATE | _joined(headers)
     # A REST API drops the header, and any front door may have re-coded the body: its length is what counts.
     if body or "CONTENT_LENGTH" in env:
         env["CONTENT_LENGTH"] = str(len(body))
     scheme = "http" if env.get("HTTP_X_FORWARDED_PROTO") == "http" else "https"
     if request.user:
         env["REMOTE_USER"] = request.user
-    # No header can be in the way of these: each of theirs begins with HTTP_ or CONTENT_.
-    env.update(_BASE_ENVIRON)
     env["SERVER_NAME"], env["SERVER_PORT"] = server(env.get("HTTP_HOST", ""), env.get("HTTP_X_FORWARDED_PORT"), scheme)
     env["REQUEST_METHOD"] = request.method
     env["SCRIPT_NAME"] = request.script_name
@@ -103,42 +100,58 @@ def environ(request: HTTPRequest) -> dict[str, Any]:
     env["wsgi.input"] = BytesIO(body)
     env["wsgi.errors"] = sys.stderr
     env["faas.event"] = Event(event)
-    env["faas.context"] = env["apig_wsgi.context"] = context
+    env["faas.context"] = env["apig_wsgi.context"] = request.context
     env["apig_wsgi.full_event"] = event
     env["apig_wsgi.request_context"] = event.get("requestContext")
     return env
 
 
-def _merged(headers: dict[str, str]) -> dict[str, str]:
-    """Headers that came in several spellings as one value each, joined as every server does."""
+# Every key that is always there. No header can be in the way of these: each of theirs begins with HTTP_ or CONTENT_.
+_TEMPLATE: dict[str, Any] = {
+    "SERVER_NAME": "",
+    "SERVER_PORT": "",
+    "SERVER_PROTOCOL": "HTTP/1.1",
+    "SERVER_SOFTWARE": "django-faas",
+    "REQUEST_METHOD": "",
+    "SCRIPT_NAME": "",
+    "PATH_INFO": "",
+    "QUERY_STRING": "",
+    "REMOTE_ADDR": "",
+    "wsgi.version": (1, 0),
+    "wsgi.url_scheme": "",
+    "wsgi.input": None,
+    "wsgi.errors": None,
+    "wsgi.multithread": False,
+    "wsgi.multiprocess": True,
+    "wsgi.run_once": False,
+    "wsgi.input_terminated": True,
+    "faas.event": None,
+    "faas.context": None,
+    "apig_wsgi.context": None,
+    "apig_wsgi.full_event": None,
+    "apig_wsgi.request_context": None,
+}
+# Header name -> key in the environ, of names met before: a site sees the same few in every request.
+_KEYS: dict[str, str] = {}
+
+
+def _joined(headers: dict[str, str]) -> dict[str, str]:
+    """The environ's part of headers of which a name is new, is to be dropped, or comes in several spellings.
+
+    The values of the latter are joined as every server does.
+    """
     sent: dict[str, str] = {}
     for name, value in headers.items():
-        key = _KEYS[name]
+        # X_Real_IP and X-Real-IP would share a key, and so would a long s and an S: they can only be meant to deceive.
+        if "_" in name or not name.isascii():
+            continue
+        key = name.upper().replace("-", "_")
+        if key not in {"CONTENT_TYPE", "CONTENT_LENGTH"}:
+            key = f"HTTP_{key}"
+        if len(_KEYS) < 500:  # clients choose names; they must not be able to fill the memory
+            _KEYS[name] = key
         sent[key] = sent[key] + ("; " if key == "HTTP_COOKIE" else ",") + value if key in sent else value
     return sent
-
-
-_DROPPED = ""
-
-
-class _Keys(dict[str, str]):
-    """Header name -> key in the environ; remembered, as a site sees the same few names in every request."""
-
-    def __missing__(self, name: str) -> str:
-        lower = name.lower()
-        if "_" in name:
-            # X_Real_IP and X-Real-IP would share a key: the former can only be meant to deceive.
-            key = _DROPPED
-        elif lower in {"content-type", "content-length"}:
-            key = lower.replace("-", "_").upper()
-        else:
-            key = "HTTP_" + lower.replace("-", "_").upper()
-        if len(self) < 500:  # clients choose names; they must not be able to fill the memory
-            self[name] = key
-        return key
-
-
-_KEYS = _Keys()
 
 
 @lru_cache(maxsize=64)

@@ -151,7 +151,7 @@ def share_of_django(rounds: int) -> None:
     handler = LambdaHandler(application)
     event = events()["http_api GET"]
     event["rawPath"] = "/teapot/"
-    ready = environ(front_doors.read(front_doors.recognise(event), event, Context))
+    ready = environ(front_doors.recognise(event).read(event, Context))
 
     def django_alone(event: Any, context: Any) -> None:
         response = application({**ready, "wsgi.input": io.BytesIO()}, lambda status, headers, exc_info=None: None)

@@ -19,11 +19,9 @@ class FrontDoor(Protocol):
     FIELDS: Fields
     RESPONSE_LIMIT: int
     """Bytes that an answer may have, as JSON."""
-    HEADERS_LIMIT: int | None
-    """Bytes that an answer's headers may have together, None where no limit is known."""
 
     def recognises(self, event: dict[str, Any]) -> bool:
-        """Whether the event carries this front door's own mark."""
+        """Whether the event carries this front door's own mark; TypeError or AttributeError where no event does."""
 
     def read(self, event: dict[str, Any], context: Any) -> HTTPRequest:
         """The request inside the event; KeyError, TypeError, ValueError or AttributeError where it is malformed."""
@@ -32,21 +30,23 @@ class FrontDoor(Protocol):
         """Whom the front door's own authorizer found the caller to be."""
 
     def write(self, response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:
-        """The answer in the form this front door expects for this event."""
+        """The answer in the form this front door expects for this event; `AnswerError` where its headers can't pass."""
 
 
-# A function URL's mark is a narrower form of the HTTP API's, and payload 1.0's of REST's: the narrower is asked first.
+# Only payload 1.0's mark is a narrower form of another's (REST's), so it is asked first.
 _WITH_METHOD: tuple[FrontDoor, ...] = (alb, http_api_1, rest_api)
-_WITHOUT_METHOD: tuple[FrontDoor, ...] = (function_url, http_api, vpc_lattice)
+_WITHOUT_METHOD: tuple[FrontDoor, ...] = (http_api, function_url, vpc_lattice)
 FRONT_DOORS = _WITH_METHOD + _WITHOUT_METHOD
 
 
 def recognise(event: Any) -> FrontDoor:
     """The front door that sent ``event``; `UnknownEventError` when none did."""
-    if isinstance(event, dict):
+    try:
         for door in _WITH_METHOD if "httpMethod" in event else _WITHOUT_METHOD:
             if door.recognises(event):
                 return door
+    except (TypeError, AttributeError):
+        pass  # neither the event nor what should be a map in it is one
     raise UnknownEventError(event)
 
 

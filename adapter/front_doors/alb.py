@@ -13,12 +13,11 @@ from .bodies import read_body, write_body
 from .fields import Fields
 from .headers import NONE, cookie_spellings, grouped, joined, native, read_headers
 
-__all__ = ["FIELDS", "HEADERS_LIMIT", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
+__all__ = ["FIELDS", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
 
 NAME = "alb"
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html (limits)
 RESPONSE_LIMIT = 1_048_576
-HEADERS_LIMIT: int | None = None
 FIELDS: Fields = {
     "httpMethod": (True, "text"),
     "path": (True, "text"),
@@ -31,8 +30,7 @@ FIELDS: Fields = {
 
 
 def recognises(event: dict[str, Any]) -> bool:
-    context = event.get("requestContext")
-    return isinstance(context, dict) and "elb" in context
+    return "elb" in (event.get("requestContext") or {})
 
 
 def read(event: dict[str, Any], context: Any) -> HTTPRequest:
@@ -80,12 +78,12 @@ def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:
         "statusDescription": f"{response.status} {response.reason}",
     }
     if "multiValueHeaders" in event:
-        lists = answer["multiValueHeaders"] = grouped(response.headers)
+        lists = answer["multiValueHeaders"] = grouped(response.headers, None)
         content_type, encoding = lists.get("content-type", NONE)[-1], lists.get("content-encoding", NONE)[-1]
     else:
-        headers, cookies = joined(response.headers)
-        content_type, encoding = headers.get("content-type", ""), headers.get("content-encoding", "")
-        headers.update(zip(cookie_spellings(len(cookies)), cookies, strict=True))
+        headers, cookies = joined(response.headers, None)
+        content_type, encoding = headers.get("content-type"), headers.get("content-encoding")
+        headers.update(cookie_spellings(cookies))
         answer["headers"] = headers
     answer["body"], answer["isBase64Encoded"] = write_body(response.body, content_type, encoding)
     return answer

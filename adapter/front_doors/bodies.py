@@ -30,23 +30,19 @@ _TEXT_APPLICATIONS = frozenset(
 _TEXT_SUFFIXES = ("+json", "+xml", "+yaml", "+json-seq")
 
 
-def read_body(event: dict[str, Any]) -> bytes:
+def read_body(event: dict[str, Any], flag: str = "isBase64Encoded") -> bytes:
     """The request's body as it came off the wire; ValueError when it claims to be base64 and is not."""
-    return decoded_body(event.get("body"), event.get("isBase64Encoded"))
-
-
-def decoded_body(body: str | None, is_base64: Any) -> bytes:
-    """See `read_body`."""
+    body = event.get("body")
     if not body:
         return b""
-    return a2b_base64(body, strict_mode=True) if is_base64 else body.encode()
+    return a2b_base64(body, strict_mode=True) if event.get(flag) else body.encode()
 
 
-def write_body(body: bytes, content_type: str, content_encoding: str) -> tuple[str, bool]:
+def write_body(body: bytes, content_type: str | None, content_encoding: str | None) -> tuple[str, bool]:
     """The body for JSON, and whether it is base64."""
     if not body:
         return "", False
-    if is_text(content_type) and content_encoding in _NOT_ENCODED:
+    if content_type is not None and is_text(content_type) and content_encoding in _NOT_ENCODED:
         try:
             return body.decode(), False
         except UnicodeDecodeError:
@@ -54,7 +50,7 @@ def write_body(body: bytes, content_type: str, content_encoding: str) -> tuple[s
     return b2a_base64(body, newline=False).decode("ascii"), True
 
 
-_NOT_ENCODED = {"", "identity"}
+_NOT_ENCODED = {None, "", "identity"}
 
 
 @lru_cache(maxsize=128)

@@ -11,21 +11,16 @@ from urllib.parse import unquote_to_bytes
 from ..http import HTTPRequest
 from .bodies import read_body
 from .headers import native
-from .payload_2 import FIELDS, RESPONSE_LIMIT, read_headers, user, write
+from .payload_2 import FIELDS, RESPONSE_LIMIT, read_headers, user, writer
 
-__all__ = ["FIELDS", "HEADERS_LIMIT", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
+__all__ = ["FIELDS", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
 
 NAME = "function_url"
-HEADERS_LIMIT: int | None = None
 
 
 def recognises(event: dict[str, Any]) -> bool:
-    context = event.get("requestContext")
-    return (
-        isinstance(context, dict)
-        and isinstance(context.get("http"), dict)
-        and ".lambda-url." in str(context.get("domainName"))
-    )
+    context = event.get("requestContext") or {}
+    return "http" in context and ".lambda-url." in (context.get("domainName") or "")
 
 
 def read(event: dict[str, Any], context: Any) -> HTTPRequest:
@@ -44,3 +39,6 @@ def read(event: dict[str, Any], context: Any) -> HTTPRequest:
         event,
         context,
     )
+
+
+write = writer(headers_limit=None)

@@ -10,18 +10,16 @@ from typing import Any
 from ..http import HTTPRequest
 from .bodies import read_body
 from .headers import native
-from .payload_2 import FIELDS, RESPONSE_LIMIT, read_headers, user, write
+from .payload_2 import FIELDS, RESPONSE_LIMIT, read_headers, user, writer
 
-__all__ = ["FIELDS", "HEADERS_LIMIT", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
+__all__ = ["FIELDS", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
 
 NAME = "http_api"
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
-HEADERS_LIMIT: int | None = 10_240
 
 
 def recognises(event: dict[str, Any]) -> bool:
-    context = event.get("requestContext")
-    return isinstance(context, dict) and isinstance(context.get("http"), dict)
+    context = event.get("requestContext") or {}
+    return "http" in context and ".lambda-url." not in (context.get("domainName") or "")
 
 
 def read(event: dict[str, Any], context: Any) -> HTTPRequest:
@@ -60,3 +58,7 @@ def split_stage(path: str, request_context: dict[str, Any]) -> tuple[str, str]:
         if path == prefix or path.startswith(prefix + "/"):
             return prefix, path[len(prefix) :] or "/"
     return "", path
+
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+write = writer(headers_limit=10_240)

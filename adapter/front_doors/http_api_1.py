@@ -13,10 +13,10 @@ from urllib.parse import unquote_to_bytes
 from ..http import HTTPRequest
 from .bodies import read_body
 from .headers import read_headers
-from .http_api import HEADERS_LIMIT, split_stage
+from .http_api import split_stage
 from .rest_api import FIELDS, RESPONSE_LIMIT, query, user, write
 
-__all__ = ["FIELDS", "HEADERS_LIMIT", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
+__all__ = ["FIELDS", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
 
 NAME = "http_api_1"
 

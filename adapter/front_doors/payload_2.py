@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..http import HTTPResponse
@@ -42,18 +43,24 @@ def read_headers(event: dict[str, Any]) -> dict[str, str]:
 
     An HTTP API moves the cookies out of the headers; a function URL copies them, so the header is replaced there.
     """
-    headers = event.get("headers") or {}
+    headers: dict[str, str] = event.get("headers") or {}
     cookies = event.get("cookies")
     if cookies:
-        headers = {**headers, "cookie": "; ".join(cookies)}
-    return native_values(headers)
+        headers = headers.copy()
+        headers["cookie"] = "; ".join(cookies)
+    return headers if "".join(headers.values()).isascii() else native_values(headers)
 
 
-def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:
-    """``statusCode``, ``headers`` (one value a name), ``cookies`` (one Set-Cookie each), ``body``."""
-    headers, cookies = joined(response.headers)
-    body, is_base64 = write_body(response.body, headers.get("content-type", ""), headers.get("content-encoding", ""))
-    answer = {"statusCode": response.status, "headers": headers, "body": body, "isBase64Encoded": is_base64}
-    if cookies:
-        answer["cookies"] = cookies
-    return answer
+def writer(headers_limit: int | None) -> Callable[[HTTPResponse, dict[str, Any]], dict[str, Any]]:
+    """The function that writes an answer whose headers may be so many bytes long."""
+
+    def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:
+        """``statusCode``, ``headers`` (one value a name), ``cookies`` (one Set-Cookie each), ``body``."""
+        headers, cookies = joined(response.headers, headers_limit)
+        body, is_base64 = write_body(response.body, headers.get("content-type"), headers.get("content-encoding"))
+        answer = {"statusCode": response.status, "headers": headers, "body": body, "isBase64Encoded": is_base64}
+        if cookies:
+            answer["cookies"] = cookies
+        return answer
+
+    return write

@@ -13,11 +13,11 @@ from .bodies import read_body, write_body
 from .fields import Fields
 from .headers import NONE, grouped, read_headers
 
-__all__ = ["FIELDS", "HEADERS_LIMIT", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
+__all__ = ["FIELDS", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
 
 NAME = "rest_api"
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
-HEADERS_LIMIT: int | None = 10_240
+_HEADERS_LIMIT = 10_240
 RESPONSE_LIMIT = 6_291_556
 FIELDS: Fields = {
     "httpMethod": (True, "text"),
@@ -42,7 +42,8 @@ def read(event: dict[str, Any], context: Any) -> HTTPRequest:
     request_context = event.get("requestContext") or {}
     path: str = event["path"]
     stage = _stage(path, request_context.get("path"))
-    mapping = _base_path(path, event)
+    # A base path mapping belongs to a custom domain.
+    mapping = "" if ".execute-api." in (request_context.get("domainName") or "") else _base_path(path, event)
     prefix = stage + mapping
     headers, repeated = read_headers(event)
     return HTTPRequest(
@@ -112,7 +113,7 @@ def _quoted(text: str) -> str:
     """`urllib.parse.quote_plus`, for text that is short and mostly needs none of it."""
     if text.isalnum() and text.isascii():
         return text
-    return "".join([_ESCAPED[byte] for byte in text.encode()])
+    return "".join(map(_ESCAPED.__getitem__, text.encode()))
 
 
 _ESCAPED = [quote_plus(bytes([byte])) for byte in range(256)]
@@ -120,7 +121,7 @@ _ESCAPED = [quote_plus(bytes([byte])) for byte in range(256)]
 
 def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:
     """Only ``multiValueHeaders``: the gateway merges both maps, so a header in each would be sent twice."""
-    headers = grouped(response.headers)
+    headers = grouped(response.headers, _HEADERS_LIMIT)
     body, is_base64 = write_body(
         response.body, headers.get("content-type", NONE)[-1], headers.get("content-encoding", NONE)[-1]
     )

@@ -10,15 +10,14 @@ from urllib.parse import unquote_to_bytes
 
 from ..http import HTTPRequest, HTTPResponse
 from .alb import last_forwarded
-from .bodies import decoded_body, write_body
+from .bodies import read_body, write_body
 from .fields import Fields
 from .headers import Lists, cookie_spellings, from_lists, joined, native
 
-__all__ = ["FIELDS", "HEADERS_LIMIT", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
+__all__ = ["FIELDS", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
 
 NAME = "vpc_lattice"
 RESPONSE_LIMIT = 6_291_556
-HEADERS_LIMIT: int | None = None
 FIELDS: Fields = {
     "method": (True, "text"),
     "raw_path": (False, "text"),
@@ -29,10 +28,8 @@ FIELDS: Fields = {
 
 
 def recognises(event: dict[str, Any]) -> bool:
-    if "raw_path" in event:
-        return True
-    context = event.get("requestContext")
-    return isinstance(context, dict) and ("serviceNetworkArn" in context or "targetGroupArn" in context)
+    context = event.get("requestContext") or {}
+    return "raw_path" in event or "serviceNetworkArn" in context or "targetGroupArn" in context
 
 
 def read(event: dict[str, Any], context: Any) -> HTTPRequest:
@@ -48,7 +45,7 @@ def read(event: dict[str, Any], context: Any) -> HTTPRequest:
         native(query),
         headers,
         repeated,
-        decoded_body(event.get("body"), event.get("is_base64_encoded" if version_1 else "isBase64Encoded")),
+        read_body(event, "is_base64_encoded" if version_1 else "isBase64Encoded"),
         last_forwarded(headers),
         event,
         context,
@@ -69,9 +66,9 @@ def user(event: dict[str, Any]) -> str | None:
 
 def write(response: HTTPResponse, event: dict[str, Any]) -> dict[str, Any]:
     """One value a header; several cookies in several spellings, which is unproven on Lattice."""
-    headers, cookies = joined(response.headers)
-    body, is_base64 = write_body(response.body, headers.get("content-type", ""), headers.get("content-encoding", ""))
-    headers.update(zip(cookie_spellings(len(cookies)), cookies, strict=True))
+    headers, cookies = joined(response.headers, None)
+    body, is_base64 = write_body(response.body, headers.get("content-type"), headers.get("content-encoding"))
+    headers.update(cookie_spellings(cookies))
     return {
         "statusCode": response.status,
         "statusDescription": f"{response.status} {response.reason}",
