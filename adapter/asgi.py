@@ -103,10 +103,11 @@ def build_scope(request: HTTPRequest, state: dict[str, Any]) -> Scope:
     """
     headers = _headers(request)
     found = dict(headers)
-    if request.body or b"content-length" in found:
+    sent_length, length = found.get(b"content-length"), b"%d" % len(request.body)
+    if sent_length != length and (request.body or sent_length):
         # A REST API drops the header, and any front door may have re-coded the body: its length is what counts.
         headers = [pair for pair in headers if pair[0] != b"content-length"]
-        headers.append((b"content-length", b"%d" % len(request.body)))
+        headers.append((b"content-length", length))
     if request.user:
         # Where Django's RemoteUserMiddleware looks under ASGI; no client's header of that name gets here.
         headers.append((b"remote-user", request.user.encode()))
@@ -156,7 +157,7 @@ def _headers(request: HTTPRequest) -> RawHeaders:
             # All values in one go; unless one has a line break in it, which only a hand-made event can bring.
             values = "\n".join(headers.values()).encode("latin-1").split(b"\n")
             if len(values) == len(names):
-                return list(zip(names, values, strict=True))
+                return list(zip(names, values, strict=False))
     raw = []
     for name, value in headers.items():
         # X_Real_IP and X-Real-IP share a key in Django's META: the former can only be meant to deceive.
