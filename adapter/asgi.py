@@ -109,7 +109,6 @@ def build_scope(request: HTTPRequest, state: dict[str, Any]) -> Scope:
         headers = [pair for pair in headers if pair[0] != b"content-length"]
         headers.append((b"content-length", length))
     if request.user:
-        # Where Django's RemoteUserMiddleware looks under ASGI; no client's header of that name gets here.
         headers.append((b"remote-user", request.user.encode()))
     scheme = "http" if found.get(b"x-forwarded-proto") == b"http" else "https"
     root_path, raw_path = request.script_name, request.raw_path
@@ -164,6 +163,9 @@ def _headers(request: HTTPRequest) -> RawHeaders:
         if "_" in name or not name.isascii():
             continue
         raw_name = name.lower().encode()
+        # Django's RemoteUserMiddleware believes it under ASGI, and no front door keeps a client from sending it.
+        if raw_name == b"remote-user":
+            continue
         if len(_NAMES) < 500:  # clients choose names; they must not be able to fill the memory
             _NAMES[name] = raw_name
         raw.extend([(raw_name, one.encode("latin-1")) for one in repeated.get(name, (value,))])
