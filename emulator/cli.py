@@ -63,6 +63,13 @@ class _FrontDoor(click.ParamType[str]):
     metavar="SECONDS",
     help="The function's own time limit.",
 )
+@click.option(
+    "--invoke-mode",
+    default="buffered",
+    type=click.Choice(["buffered", "response_stream"]),
+    help="Whether function_url and rest_api wait for whole answers, or pass them on while they are made.",
+)
+@click.option("--freeze/--no-freeze", default=True, help="Stop the function's processes between requests.")
 @click.option("--endpoint-url", metavar="URL", help="Use this S3 service.  [default: moto, started for the purpose]")
 @click.option("--bucket", default="django-faas", metavar="NAME", help="The bucket for static files and uploads.")
 @click.option("--reload/--no-reload", default=True, help="Take over changes to the project's files.")

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from . import static, watch
 from .bucket import BucketClient, BucketServer, state_folder
 from .cdn import Cdn
-from .exceptions import BucketError
+from .exceptions import BucketError, EmulatorError
 from .front_doors import create
 from .function.environment import FunctionSpec, command_for, lambda_variables
 from .function.pool import Pool
@@ -43,6 +43,8 @@ class Options:
     runtime: str = "own"
     concurrency: int = 4
     timeout: float = 28.0
+    invoke_mode: str = "buffered"
+    freeze: bool = True
     endpoint_url: str | None = None
     bucket: str = "django-faas"
     reload: bool = True
@@ -86,7 +88,13 @@ class Emulation:
         started = time.perf_counter()
         options = self._options
         command = command_for(options.runtime)
-        doors = [create(name, stage=options.stage) for name in options.front_doors]
+        streaming = options.invoke_mode == "response_stream"
+        doors = [create(name, stage=options.stage, streaming=streaming) for name in options.front_doors]
+        if streaming and not any(door.streaming for door in doors):
+            raise EmulatorError(
+                f"--invoke-mode response_stream: {' and '.join(options.front_doors)} can't stream answers; choose "
+                "--front-door function_url or --front-door rest_api."
+            )
         for offset, purpose in enumerate(["the CDN", *(f"the front door {door.name}" for door in doors)]):
             port = options.port + offset if options.port else 0
             self._sockets.append(listen(options.host, port, purpose))
@@ -101,7 +109,7 @@ class Emulation:
         state_folder(self._folder)
         variables = _with_project(variables, project)
 
-        spec = FunctionSpec(self._folder, command, variables, options.timeout)
+        spec = FunctionSpec(self._folder, command, variables, options.timeout, options.freeze)
         self._pool = Pool(spec, options.concurrency, self._log)
         await self._pool.start()
         place = options.endpoint_url or "emulated"
@@ -166,6 +174,7 @@ class Emulation:
             "AWS_ENDPOINT_URL_S3": self.bucket_url,
             "FAAS_MEDIA_BUCKET": options.bucket,
             "FAAS_INTERFACE": options.interface,
+            "FAAS_INVOKE_MODE": options.invoke_mode,
             "PYTHONPATH": _import_path(self._folder),
         }
 
@@ -205,11 +214,17 @@ class Emulation:
         rows.append(("bucket", f"{self.bucket_url}/{options.bucket}", kept))
         wide, long = max(len(row[0]) for row in rows), max(len(row[1]) for row in rows)
         title = log.paint("django-faas", "bold")
-        log.line(f"{title}  {project.settings}, {options.interface}, {options.runtime} runtime")
+        mode = "" if options.invoke_mode == "buffered" else f", {options.invoke_mode}"
+        log.line(f"{title}  {project.settings}, {options.interface}, {options.runtime} runtime{mode}")
         for name, url, note in rows:
             log.line(f"  {name:<{wide}}  {log.paint(f'{url:<{long}}', 'bold')}  {log.paint(note, 'dim')}")
         if project.static_note is not None:
             log.caution(f"No static files are served: {project.static_note}.")
+        if mode and options.runtime != "own":
+            log.caution(
+                f"{options.runtime} can't stream: front doors that do show its answers with the JSON around them, or "
+                "refuse them. Use --runtime own."
+            )
         host = _shown(options.host)
         if not _allowed(host, project):
             log.caution(f"DEBUG is off and ALLOWED_HOSTS has no {host}: Django will answer 400 until it is added.")

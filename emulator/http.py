@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,30 @@ class Request:
         return [value for key, value in self.headers if key.lower() == name]
 
 
+class BrokenOff(Exception):
+    """A body that was being sent ends before it is whole; the client has to learn so by its broken connection."""
+
+
+class Stream(Protocol):
+    """A body that is sent while it comes into being."""
+
+    async def read(self) -> bytes:
+        """The next bytes as soon as there are any, b"" at the end; raises `BrokenOff` where there will be no end."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more will be read, be it at the end or because the client has left; may be called again."""
+        ...
+
+
 @dataclass(slots=True)
 class Response:
-    """One HTTP response as it goes onto the wire; the server adds ``Date`` and the body's length."""
+    """One HTTP response as it goes onto the wire; the server adds ``Date`` and the body's length.
+
+    With a ``stream`` the body comes from there, in chunks, and ``body`` is not looked at.
+    """
 
     status: int
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
+    stream: Stream | None = None

@@ -48,14 +48,25 @@ class Log:
         self.line(f"{self.paint(f'{name} |', 'dim')} {text}")
 
     def access(
-        self, method: str, target: str, status: int, seconds: float, source: str, cold: float | None = None
+        self,
+        method: str,
+        target: str,
+        status: int,
+        seconds: float,
+        source: str,
+        cold: float | None = None,
+        began: float | None = None,
     ) -> None:
-        """One request: ``source`` is the front door or the bucket, ``cold`` the INIT seconds it had to wait for."""
+        """One request: ``source`` is the front door or the bucket, ``cold`` the INIT seconds it had to wait for.
+
+        ``began`` are the seconds until a streamed answer began.
+        """
         style = "green" if status < 300 else "cyan" if status < 400 else "yellow" if status < 500 else "red"
         late = self.paint(f"  cold {cold * 1000:.0f} ms", "yellow") if cold is not None else ""
+        early = f", begun after {began * 1000:.0f} ms" if began is not None else ""
         self.line(
             f"{self._time()}  {method:<6} {printable(target)}  {self.paint(str(status), style)}"
-            f"  {seconds * 1000:.0f} ms  {self.paint(source, 'dim')}{late}"
+            f"  {seconds * 1000:.0f} ms{early}  {self.paint(source, 'dim')}{late}"
         )
 
     def _time(self) -> str:

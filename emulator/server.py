@@ -10,13 +10,14 @@ import logging
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDict
 
-from .http import Request, Response
+from .http import BrokenOff, Request, Response, Stream
 from .ports import port_of
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -41,6 +42,23 @@ _logger = logging.getLogger(__name__)
 _logger.addFilter(_is_ours)
 
 
+class _Connections(web.Server):
+    """Tells of each connection that is lost: aiohttp itself notices when it next has something to send."""
+
+    def __init__(
+        self,
+        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        lost: Callable[[web.RequestHandler], None],
+        **options: Any,
+    ) -> None:
+        super().__init__(handler, **options)
+        self._lost = lost
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        self._lost(handler)
+        super().connection_lost(handler, exc)
+
+
 class Server:
     """Serves ``handler`` on the listening socket ``sock`` from `start` to `stop`."""
 
@@ -50,11 +68,13 @@ class Server:
         self._scheme = scheme
         self._port = port_of(sock)
         self._server: asyncio.Server | None = None
-        self._connections: web.Server | None = None
+        self._connections: _Connections | None = None
+        self._streams: dict[web.RequestHandler, Stream] = {}
 
     async def start(self) -> None:
-        self._connections = web.Server(
+        self._connections = _Connections(
             self._handle,
+            self._lost,
             access_log=None,
             logger=_logger,
             auto_decompress=False,
@@ -95,7 +115,22 @@ class Server:
             protocol=f"HTTP/{incoming.version.major}.{incoming.version.minor}",
             received=time.time(),
         )
-        return _Exact(await self._handler(request))
+        response = await self._handler(request)
+        if response.stream is None:
+            return _Exact(response)
+        self._streams[incoming.protocol] = response.stream
+        if incoming.transport is None:
+            response.stream.close()
+        exact = _Exact(response)
+        try:
+            await exact.stream(incoming, response.stream)
+        finally:
+            self._streams.pop(incoming.protocol).close()
+        return exact
+
+    def _lost(self, connection: web.RequestHandler) -> None:
+        if connection in self._streams:
+            self._streams[connection].close()
 
 
 def _origin_form(target: str) -> str | None:
@@ -136,6 +171,7 @@ class _Exact(web.StreamResponse):
         super().__init__(status=response.status)
         self._response = response
         self._open = True
+        self._writer: AbstractStreamWriter | None = None
         self._sent = False
 
     @property
@@ -143,6 +179,9 @@ class _Exact(web.StreamResponse):
         return self._open
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
+        if self._writer is not None:
+            return self._writer
+        writer = self._writer = request.writer
         response = self._response
         self._open = request.keep_alive
         self._content = b"" if request.method == "HEAD" or response.status in _NO_BODY else response.body
@@ -150,7 +189,9 @@ class _Exact(web.StreamResponse):
         for name, value in response.headers:
             if name.lower() not in _FRAMING:
                 headers.add(name, value)
-        if request.method == "HEAD":
+        if response.stream is not None:
+            self._frame_stream(request, writer, headers)
+        elif request.method == "HEAD":
             # The length a GET would have: the function knows it, the empty body here does not.
             if "Content-Length" not in headers and response.body:
                 headers["Content-Length"] = str(len(response.body))
@@ -162,12 +203,37 @@ class _Exact(web.StreamResponse):
             headers["Connection"] = "close"
         elif request.version < (1, 1):
             headers["Connection"] = "keep-alive"
-        self._writer = request.writer
-        await self._writer.write_headers(f"HTTP/1.1 {response.status} {_reason(response.status)}", headers)
-        return self._writer
+        await writer.write_headers(f"HTTP/1.1 {response.status} {_reason(response.status)}", headers)
+        return writer
+
+    def _frame_stream(self, request: web.BaseRequest, writer: AbstractStreamWriter, headers: CIMultiDict[str]) -> None:
+        if request.method == "HEAD" or self._response.status in _NO_BODY:
+            return
+        headers.popall("Content-Length", None)
+        if request.version < (1, 1):
+            self._open = False  # its end is the connection's
+        else:
+            headers["Transfer-Encoding"] = "chunked"
+            writer.enable_chunking()
+
+    async def stream(self, request: web.BaseRequest, stream: Stream) -> None:
+        """Sends everything, each piece as soon as it is there, for as long as the client stays."""
+        bodiless = request.method == "HEAD" or self._response.status in _NO_BODY
+        writer = await self.prepare(request)
+        # From here on there is nothing that aiohttp could do for this response.
+        self._sent = True
+        try:
+            writer.send_headers()
+            while data := await stream.read():
+                if not bodiless:
+                    await writer.write(data)
+            await writer.write_eof()
+        except (BrokenOff, ConnectionError):
+            # Without the last chunk the body does not look whole; the connection is closed by aiohttp.
+            self._open = False
 
     async def write_eof(self, _data: bytes | bytearray | memoryview = b"") -> None:
-        if not self._sent:
+        if self._writer is not None and not self._sent:
             self._sent = True
             await self._writer.write_eof(self._content)
 

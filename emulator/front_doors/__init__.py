@@ -37,22 +37,23 @@ class UnknownFrontDoor(EmulatorError):
     """No front door has this name; lists those there are."""
 
 
-FRONT_DOORS: dict[str, Callable[[str | None], FrontDoor]] = {
-    "http_api": HttpApi,
-    "function_url": lambda _stage: FunctionUrl(),
-    "rest_api": RestApi,
-    "alb": lambda _stage: LoadBalancer(),
-    "alb_multi_value": lambda _stage: LoadBalancer(multi_value=True),
+FRONT_DOORS: dict[str, Callable[[str | None, bool], FrontDoor]] = {
+    "http_api": lambda stage, _streaming: HttpApi(stage),
+    "function_url": lambda _stage, streaming: FunctionUrl(streaming=streaming),
+    "rest_api": lambda stage, streaming: RestApi(stage, streaming=streaming),
+    "alb": lambda _stage, _streaming: LoadBalancer(),
+    "alb_multi_value": lambda _stage, _streaming: LoadBalancer(multi_value=True),
 }
-"""How each front door is made, by name, from a stage or None; doors that know no stages pay it no heed."""
+"""How each front door is made, by name, from a stage or None and whether it streams; a door that knows no stages, or
+can't stream, pays that no heed."""
 
 
-def create(name: str, *, stage: str | None = None) -> FrontDoor:
-    """The front door called ``name`` (hyphens count as underscores).
+def create(name: str, *, stage: str | None = None, streaming: bool = False) -> FrontDoor:
+    """The front door called ``name`` (hyphens count as underscores), ``streaming`` where it can.
 
     Raises `UnknownFrontDoor`, or `InvalidStage` where the door has stages and can't have this one.
     """
     factory = FRONT_DOORS.get(name.replace("-", "_"))
     if factory is None:
         raise UnknownFrontDoor(f"There is no front door called {name!r}. Choose one of: {', '.join(FRONT_DOORS)}")
-    return factory(stage)
+    return factory(stage, streaming)

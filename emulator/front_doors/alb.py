@@ -10,7 +10,7 @@ from typing import Any
 
 from ..http import Request, Response
 from . import answers, bodies, identifiers, limits, query
-from .contract import Event, Failure, Rejected
+from .contract import Event, Failure, Rejected, Streaming
 from .headers import TRACE, passed_on
 
 _REASONS = {400: "Bad Request", 413: "Request Entity Too Large", 502: "Bad Gateway"}
@@ -24,6 +24,7 @@ class LoadBalancer:
     """
 
     timeout: float | None = None
+    streaming: Streaming | None = None
 
     def __init__(
         self, *, multi_value: bool = False, account_id: str = "123456789012", region: str = "us-east-1"

@@ -28,12 +28,41 @@ class Rejected(Exception):
         self.response = response
 
 
+class Streaming(Protocol):
+    """How a front door passes on an answer while the function still makes it.
+
+    Such an answer is metadata in JSON, eight NUL bytes and the body as it is, posted with the content type
+    `INTEGRATION`; an answer with another content type is the body alone.
+    """
+
+    cuts_after_error: bool
+    """Whether the client's connection breaks when the function reports an error after its answer has begun; else the
+    body ends there, as if it were whole."""
+
+    def begin(self, content_type: str, metadata: bytes | None, event: Mapping[str, Any], request_id: str) -> Response:
+        """The response's status and headers; raises `Rejected` where the door can make nothing of the metadata.
+
+        ``metadata`` is None where the answer is the body alone or its NUL bytes did not come within `METADATA_LIMIT`,
+        and empty for an answer without a single byte.
+        """
+        ...
+
+
+INTEGRATION = "application/vnd.awslambda.http-integration-response"
+SEPARATOR = bytes(8)
+METADATA_LIMIT = 16 * 1024
+"""Bytes within which the separator has to come; documented for REST APIs:
+https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html"""
+
+
 class FrontDoor(Protocol):
     """One front door; an instance holds its settings (stage, identifiers) and no request's state."""
 
     name: str
     timeout: float | None
     """Seconds the door waits for the function, cold start included; None where it waits as long as the function may."""
+    streaming: Streaming | None
+    """None where the door waits for the whole answer."""
 
     def event(self, request: Request, request_id: str) -> Event:
         """The event AWS would send for ``request``; raises `Rejected` where the door answers alone.

@@ -1,4 +1,4 @@
-"""A function URL in its buffered mode, open to everyone.
+"""A function URL, open to everyone, in its buffered or (`RESPONSE_STREAM`) its streaming mode.
 
 https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 """
@@ -12,10 +12,11 @@ from urllib.parse import unquote
 
 from ..http import Request, Response
 from . import answers, format_2, limits
-from .contract import Event, Failure, Rejected
+from .contract import INTEGRATION, Event, Failure, Rejected, Streaming
 from .headers import TRACE, passed_on
 
 _BAD_GATEWAY = b"Internal Server Error"
+_BYTES = "application/octet-stream"
 # The shape is the Invoke API's; that a function URL passes it on with this status is unproven.
 _THROTTLED = b'{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}'
 
@@ -25,8 +26,18 @@ class FunctionUrl:
 
     name = "function_url"
     timeout: float | None = None
+    # Seen from outside: https://github.com/hotsock/voker/tree/main/examples/runtime-probe (its probe.sh), and
+    # https://github.com/by-nir/aws-lambda-zig/issues/3
+    cuts_after_error = False
 
-    def __init__(self, *, url_id: str = "emu1atedfunct10nurl0000000000000", region: str = "us-east-1") -> None:
+    def __init__(
+        self,
+        *,
+        streaming: bool = False,
+        url_id: str = "emu1atedfunct10nurl0000000000000",
+        region: str = "us-east-1",
+    ) -> None:
+        self.streaming: Streaming | None = self if streaming else None
         self._constants = {
             "accountId": "anonymous",
             "apiId": url_id,
@@ -64,7 +75,29 @@ class FunctionUrl:
             response = self._understood(payload, method)
         except answers.Malformed:
             return self._bad_gateway(method, request_id)
-        response.headers += [("x-amzn-RequestId", request_id), ("X-Amzn-Trace-Id", event["headers"][TRACE])]
+        response.headers += self._identified(event, request_id)
+        return response
+
+    def begin(self, content_type: str, metadata: bytes | None, event: Mapping[str, Any], request_id: str) -> Response:
+        """See `Streaming.begin`.
+
+        A buffered answer is passed on as it is, with its JSON around it (see the probe above).
+        """
+        method = format_2.method(event)
+        if content_type != INTEGRATION:
+            response = answers.respond(200, (), b"", method=method, default_type=content_type or _BYTES)
+        elif metadata == b"":
+            # Captured: https://github.com/middyjs/middy/issues/1189
+            response = answers.respond(200, (), b"", method=method, default_type=_BYTES)
+        else:
+            try:
+                answer = answers.parse(metadata or b"")
+                if not isinstance(answer, dict):
+                    raise answers.Malformed
+                response = format_2.structured({"statusCode": 200, **answer}, "", method, _BYTES)
+            except answers.Malformed:
+                raise Rejected(self._bad_gateway(method, request_id)) from None
+        response.headers += self._identified(event, request_id)
         return response
 
     def failure(self, failure: Failure, event: Mapping[str, Any], request_id: str) -> Response:
@@ -86,6 +119,10 @@ class FunctionUrl:
             return format_2.structured(answer, _text(answer.get("body")), method, "application/json")
         body = answers.into_bytes(_text(answer, null="null"), base64=False)
         return answers.respond(200, (), body, method=method, default_type="application/json")
+
+    @staticmethod
+    def _identified(event: Mapping[str, Any], request_id: str) -> list[tuple[str, str]]:
+        return [("x-amzn-RequestId", request_id), ("X-Amzn-Trace-Id", event["headers"][TRACE])]
 
     @staticmethod
     def _bad_gateway(method: str, request_id: str) -> Response:

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from ..http import Request, Response
 from . import answers, format_2, identifiers, limits, stages
-from .contract import Event, Failure, Rejected
+from .contract import Event, Failure, Rejected, Streaming
 from .headers import passed_on
 
 _SERVER_ERROR = (500, b'{"message":"Internal Server Error"}')
@@ -34,6 +34,7 @@ class HttpApi:
 
     name = "http_api"
     timeout: float | None = 30.0
+    streaming: Streaming | None = None
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..http import Request, Response
 from . import answers, bodies, identifiers, limits, query, stages
-from .contract import Event, Failure, Rejected
+from .contract import INTEGRATION, Event, Failure, Rejected, Streaming
 from .headers import TRACE, passed_on
 
 _DROPPED = frozenset({"content-length", "content-md5", "expect", "max-forwards", "server", "www-authenticate"})
@@ -26,6 +26,7 @@ _CANONICAL = {
 }
 _REMAPPED = frozenset({"connection", "content-length", "date", "server"})
 _KNOWN_KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
+_METADATA_KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "cookies"})
 _METHOD = re.compile(r"[A-Za-z]+")
 
 # Status, body (spaces as the service writes them) and error type. Captured ones: the first and the fifth.
@@ -50,20 +51,27 @@ class RestApi:
 
     With ``stage`` it answers as the execute-api domain does, below `/stage`; without, as a custom domain whose base
     path mapping is empty. ``binary_media_types`` decides both ways about base64: exact types, `type/*` or `*/*`.
+    ``streaming`` is the integration's response transfer mode STREAM:
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html
     """
 
     name = "rest_api"
-    timeout: float | None = 29.0
+    # Documented for a time-out, with the words of curl; that an error the function reports does the same is unproven:
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/response-streaming-troubleshoot.html
+    cuts_after_error = True
 
     def __init__(
         self,
         stage: str | None = None,
         *,
+        streaming: bool = False,
         binary_media_types: tuple[str, ...] = ("*/*",),
         api_id: str = "emulat0rv1",
         account_id: str = "123456789012",
         region: str = "us-east-1",
     ) -> None:
+        self.streaming: Streaming | None = self if streaming else None
+        self.timeout: float | None = 900.0 if streaming else 29.0
         self._stage = None if stage is None else stages.checked(stage)
         self._binary = frozenset(media_type.lower() for media_type in binary_media_types)
         self._constants = {
@@ -153,10 +161,35 @@ class RestApi:
             response = self._understood(payload, event, method)
         except answers.Malformed:
             return self._answer(_SERVER_ERROR, method, request_id)
-        response.headers += [
-            *_identified(request_id),
-            ("X-Amzn-Trace-Id", event["headers"][_CANONICAL[TRACE]]),
-        ]
+        response.headers += _successful(event, request_id)
+        return response
+
+    def begin(self, content_type: str, metadata: bytes | None, event: Mapping[str, Any], request_id: str) -> Response:
+        """See `Streaming.begin`.
+
+        Unproven: that unknown keys or another content type are refused, and that headers are remapped here too.
+        """
+        method = event["httpMethod"]
+        try:
+            if content_type != INTEGRATION:
+                raise answers.Malformed
+            answer = answers.parse(metadata or b"")
+            if not isinstance(answer, dict) or not _METADATA_KEYS.issuperset(answer):
+                raise answers.Malformed
+            cookies = answer.get("cookies") or []
+            if not isinstance(cookies, list):
+                raise answers.Malformed
+            headers = [("Set-Cookie", answers.header_text(cookie)) for cookie in cookies]
+            response = answers.respond(
+                answers.status(answer.get("statusCode", 200)),
+                headers + _response_headers(answer),
+                b"",
+                method=method,
+                default_type="application/json",
+            )
+        except answers.Malformed:
+            raise Rejected(self._answer(_SERVER_ERROR, method, request_id)) from None
+        response.headers += _successful(event, request_id)
         return response
 
     def failure(self, failure: Failure, event: Mapping[str, Any], request_id: str) -> Response:
@@ -208,6 +241,10 @@ class RestApi:
 
 def _identified(request_id: str) -> list[tuple[str, str]]:
     return [("x-amzn-RequestId", request_id), ("x-amz-apigw-id", identifiers.extended_id(request_id))]
+
+
+def _successful(event: Mapping[str, Any], request_id: str) -> list[tuple[str, str]]:
+    return [*_identified(request_id), ("X-Amzn-Trace-Id", event["headers"][_CANONICAL[TRACE]])]
 
 
 def _overridden(method: str, headers: Mapping[str, list[str]]) -> str:

@@ -20,12 +20,14 @@ from typing import Protocol, cast
 
 from ..exceptions import EmulatorError
 from ..front_doors.contract import Failure
-from .runtime_api import Invocation, RuntimeAPI
+from .invocation import Invocation
+from .runtime_api import RuntimeAPI
 
 HANDLER = "adapter.entrypoint.handler"
 INIT_LIMIT = 10.0
 """Seconds AWS gives INIT before it stops it and runs it again as part of the first invocation."""
 _STOP_PATIENCE = 2.0  # what AWS gives a runtime between SIGTERM and SIGKILL
+_LAST_BREATH = 0.3  # how much later than its broken connection the end of a process may be noticed
 _ACCOUNT, _NAME = "123456789012", "django-faas"
 
 _RUNTIMES = {
@@ -43,6 +45,8 @@ class FunctionSpec:
     variables: Mapping[str, str] = field(default_factory=dict)
     """The process's whole environment, save what differs from one process to the next."""
     timeout: float = 28.0
+    freeze: bool = True
+    """Processes are stopped while there is no event for them, as the cloud does it."""
 
     @property
     def arn(self) -> str:
@@ -101,6 +105,10 @@ class Owner(Protocol):
         """It has booted, or has answered, and can take an invocation."""
         ...
 
+    def environment_busy(self, environment: Environment) -> None:
+        """It can take no invocation after all: its runtime waits no more."""
+        ...
+
     def environment_stopped(self, environment: Environment, init_error: str | None) -> None:
         """Its process is gone; ``init_error`` says why it never came as far as its first event."""
         ...
@@ -127,7 +135,7 @@ class Environment:
         self._spec = spec
         self._owner = owner
         self._output = output
-        self._api = RuntimeAPI(self)
+        self._api = RuntimeAPI(self, snapstart=spec.variables.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start")
         self._transport: asyncio.SubprocessTransport | None = None
         self._launched = asyncio.Event()
         self._exited = asyncio.Event()
@@ -135,7 +143,13 @@ class Environment:
         self._timer: asyncio.TimerHandle | None = None
         self._init_error: str | None = None
         self._stopping = False
+        self._frozen = False
         self._started = 0.0
+
+    @property
+    def finishing(self) -> bool:
+        """It has answered, and will ask for the next event in a moment, or when its work after the answer is done."""
+        return self.state is State.BUSY and self._invocation is None
 
     async def start(self) -> None:
         """Starts the process; `Owner.environment_idle` tells when it has booted."""
@@ -178,7 +192,8 @@ class Environment:
         invocation.arn = self._spec.arn
         invocation.deadline = time.time() + self._spec.timeout
         self.served += 1
-        self._timer = asyncio.get_running_loop().call_later(self._spec.timeout, self._timed_out)
+        self._limit_time()
+        self._thaw()
         self._api.deliver(invocation)
 
     async def stop(self) -> None:
@@ -186,6 +201,8 @@ class Environment:
         self._stopping = True
         await self._launched.wait()
         self._signal(signal.SIGTERM)
+        # What is stopped hears of no signal but this one and SIGKILL.
+        self._thaw()
         try:
             async with asyncio.timeout(_STOP_PATIENCE):
                 await self._exited.wait()
@@ -199,22 +216,47 @@ class Environment:
         if self.state is State.STOPPED or self._stopping:
             return
         self._cancel_timer()
+        if self._invocation is not None:
+            self._truncated(self._invocation)
         if self.state is State.STARTING:
             self.init_seconds = time.perf_counter() - self._started
         self.state = State.IDLE
         self._owner.environment_idle(self)
+        if self.state is State.IDLE and self._spec.freeze:
+            self._frozen = True
+            self._signal(signal.SIGSTOP)
+
+    def asks_for_restore(self) -> None:
+        self._api.restored()
+
+    def waits_no_more(self) -> None:
+        # As a rule its process has just ended, which takes longer to be noticed; it may also connect again.
+        if self.state is State.IDLE and not self._stopping:
+            self.state = State.BUSY
+            self._limit_time()
+            self._thaw()
+            self._owner.environment_busy(self)
 
     def answered(self, payload: bytes) -> None:
-        self._cancel_timer()
+        # The time limit goes on: what a function does between its answer and its next request counts as well.
         if self._invocation is not None:
             self._invocation.succeed(payload)
             self._invocation = None
 
     def failed(self, failure: Failure, message: str) -> None:
-        self._cancel_timer()
         if self._invocation is not None:
             self._invocation.fail(failure, message)
             self._invocation = None
+
+    def broke_off(self) -> None:
+        invocation = self._invocation
+        if invocation is None:
+            return
+        if invocation.stream is not None and invocation.stream.closed:
+            self._invocation = None
+        else:
+            # Where the process has ended, how it ended is the better reason, and follows in a moment.
+            asyncio.get_running_loop().call_later(_LAST_BREATH, self._truncated, invocation)
 
     def init_failed(self, message: str) -> None:
         self._init_error = message
@@ -231,11 +273,11 @@ class Environment:
     def exited(self, code: int) -> None:
         if self._transport is not None:
             self._owner.process_ended(self._transport.get_pid())
-        how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
+        how = f"Runtime.ExitError: Runtime exited {_manner(code)}"
         error = None
         if self.state is State.STARTING and not self._stopping:
-            error = self._init_error or f"Runtime.ExitError: the process {how} before it asked for an event"
-        self._gone(error, f"Runtime.ExitError: the process {how} before it answered")
+            error = self._init_error or f"{how}, before it asked for an event"
+        self._gone(error, f"{how}, before it had answered")
 
     def _gone(self, init_error: str | None, message: str = "") -> None:
         self._cancel_timer()
@@ -247,14 +289,26 @@ class Environment:
             self._invocation = None
         self._owner.environment_stopped(self, init_error)
 
-    def _timed_out(self) -> None:
-        if self._invocation is not None:
-            self._invocation.fail(
+    def _truncated(self, invocation: Invocation) -> None:
+        if self._invocation is invocation:
+            self.failed(
                 Failure.FUNCTION,
-                f"Sandbox.Timedout: no answer within {self._spec.timeout:.2f} seconds, the function's time limit "
-                "(--timeout); its process is ended",
+                "Runtime.TruncatedResponse: the runtime's connection broke in the middle of an answer",
             )
+
+    def _limit_time(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._spec.timeout, self._timed_out)
+
+    def _timed_out(self) -> None:
+        message = (
+            f"Sandbox.Timedout: Task timed out after {self._spec.timeout:.2f} seconds, the function's time limit "
+            "(--timeout); its process is ended"
+        )
+        if self._invocation is not None:
+            self._invocation.fail(Failure.FUNCTION, message)
             self._invocation = None
+        else:
+            self.wrote(f"{message}, in the middle of what it did after its answer")
         self._stopping = True
         self._signal(signal.SIGKILL)
 
@@ -269,6 +323,11 @@ class Environment:
         )
         self._signal(signal.SIGKILL)
 
+    def _thaw(self) -> None:
+        if self._frozen:
+            self._frozen = False
+            self._signal(signal.SIGCONT)
+
     def _signal(self, number: signal.Signals) -> None:
         if self._transport is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -280,10 +339,11 @@ class Environment:
             self._timer = None
 
 
-def _signal_name(number: int) -> str:
-    with contextlib.suppress(ValueError):
-        return signal.Signals(number).name
-    return f"signal {number}"
+def _manner(code: int) -> str:
+    """How a process ended, in the words of the service's log."""
+    if code < 0:
+        return f"with error: signal: {(signal.strsignal(-code) or str(-code)).lower()}"
+    return f"with error: exit status {code}" if code else "without providing a reason"
 
 
 class _Process(asyncio.SubprocessProtocol):

@@ -12,8 +12,11 @@ from pathlib import Path
 from ..front_doors.contract import Failure
 from ..log import Log
 from .environment import Environment, FunctionSpec, State
-from .runtime_api import FunctionFailed, Invocation
+from .invocation import FunctionFailed, Invocation, ResponseStream
 
+_GRACE = 0.05
+"""Seconds a request waits for a process that has just answered. In the cloud the next request of the same client takes
+longer than that to arrive; here it would be there before the runtime has asked for it, and be given a cold start."""
 _REAPER = Path(__file__).with_name("reaper.py")
 
 
@@ -55,13 +58,19 @@ class Pool:
             self._changed.clear()
             await self._changed.wait()
 
-    async def invoke(self, event: bytes, request_id: str, patience: float | None) -> Invocation:
+    async def invoke(
+        self, event: bytes, request_id: str, patience: float | None, *, streaming: bool = False
+    ) -> Invocation:
         """Has the function answer ``event``; returns the invocation with its outcome in place.
+
+        With ``streaming`` it returns as soon as the answer begins; the invocation has a `ResponseStream` to read it
+        from, which the caller has to close.
 
         ``patience`` is the front door's time limit in seconds, waiting for an environment included; None for no limit.
         Raises `FunctionFailed`. When patience runs out the function itself goes on, as behind a real front door.
         """
-        invocation = Invocation(request_id, event, asyncio.get_running_loop().create_future())
+        outcome: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        invocation = Invocation(request_id, event, outcome, stream=ResponseStream() if streaming else None)
         if self._stopped:
             raise FunctionFailed(Failure.FUNCTION, "the emulator is stopping")
         if self._idle:
@@ -69,13 +78,18 @@ class Pool:
             self._idle.pop().invoke(invocation)
         else:
             self._waiting.append(invocation)
-            self._grow()
+            finishing = sum(environment.finishing for environment in self._environments)
+            if finishing:
+                asyncio.get_running_loop().call_later(_GRACE, self._grow_for, invocation)
+            self._grow(finishing)
         try:
             async with asyncio.timeout(patience):
                 await invocation.outcome
         except TimeoutError:
             if invocation in self._waiting:
                 self._waiting.remove(invocation)
+            if invocation.stream is not None:
+                invocation.stream.close()
             raise FunctionFailed(
                 Failure.DEADLINE, f"the front door waits {patience:.0f} seconds and no more; the function goes on"
             ) from None
@@ -124,6 +138,10 @@ class Pool:
         else:
             self._idle.append(environment)
 
+    def environment_busy(self, environment: Environment) -> None:
+        with contextlib.suppress(ValueError):
+            self._idle.remove(environment)
+
     def environment_stopped(self, environment: Environment, init_error: str | None) -> None:
         self._changed.set()
         with contextlib.suppress(ValueError):
@@ -149,10 +167,17 @@ class Pool:
         if self._reaper is not None and self._reaper.stdin is not None and not self._reaper.stdin.is_closing():
             self._reaper.stdin.write(line.encode())
 
-    def _grow(self) -> None:
-        """Starts as many environments as requests wait for, and no more than are allowed."""
-        starting = sum(environment.state is State.STARTING for environment in self._environments)
-        wanted = min(len(self._waiting) - starting, self._concurrency - len(self._environments))
+    def _grow_for(self, invocation: Invocation) -> None:
+        if invocation in self._waiting:
+            self._grow()
+
+    def _grow(self, expected: int = 0) -> None:
+        """Starts as many environments as requests wait for, and no more than are allowed.
+
+        ``expected`` are those that will be free in a moment.
+        """
+        expected += sum(environment.state is State.STARTING for environment in self._environments)
+        wanted = min(len(self._waiting) - expected, self._concurrency - len(self._environments))
         for _ in range(wanted):
             self._start_one()
 

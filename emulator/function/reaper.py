@@ -1,8 +1,8 @@
 """Ends the function's processes when the emulator dies without a chance to do so itself (SIGKILL, a crash).
 
 Reads ``+<process group>`` and ``-<process group>`` lines; at the end of its input, which comes when the emulator is
-gone for whatever reason, it kills the groups that are left. Runs as a script, by its path and without `site`, to cost
-next to nothing.
+gone for whatever reason, it kills the groups that are left, stopped ones too. Runs as a script, by its path and without
+`site`, to cost next to nothing.
 """
 
 import os

@@ -35,6 +35,11 @@ def alive(pid: int) -> bool:
     return state != "Z"
 
 
+def stopped(pid: int) -> bool:
+    """Whether the process has been told to stand still."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
 def descendants(pid: int) -> set[int]:
     """All processes that come from ``pid``, whatever session they are in."""
     parents = {}

@@ -18,7 +18,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from tests.emulator.helpers import ROOT, alive, descendants, replace, start_project, until
+from tests.emulator.helpers import ROOT, alive, descendants, replace, start_project, stopped, until
 
 pytestmark = pytest.mark.emulated
 
@@ -26,7 +26,7 @@ COMMAND = (sys.executable, "-m", "infra", "emulate", "--port", "0")
 URLS = """
 import os, time
 from django.contrib import admin
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import path
 
 def pid(request):
@@ -39,7 +39,17 @@ def slow(request):
 def crash(request):
     os._exit(5)
 
-urlpatterns = [path("admin/", admin.site.urls), path("pid", pid), path("slow", slow), path("crash", crash)]
+def drip(request):
+    def drops():
+        yield "one"
+        while not os.path.exists("go"):
+            time.sleep(0.01)
+        yield "two"
+    return StreamingHttpResponse(drops())
+
+urlpatterns = [
+    path("admin/", admin.site.urls), path("pid", pid), path("slow", slow), path("crash", crash), path("drip", drip),
+]
 """
 
 
@@ -173,8 +183,32 @@ def test_a_fresh_project_is_served_with_its_style(site: Path) -> None:
 def test_one_process_serves_under_aws_own_client(site: Path) -> None:
     pytest.importorskip("awslambdaric", reason="awslambdaric is not installed")
     with emulating(site, "--runtime", "awslambdaric", "--interface", "asgi", "--no-reload") as running:
-        assert len({running.get("/pid")[2] for _ in range(3)}) == 1
+        pids = {int(running.get("/pid")[2].split()[1]) for _ in range(3)}
+        assert len(pids) == 1
         assert "asgi, awslambdaric runtime" in running.text
+        assert until(lambda: all(map(stopped, pids)))
+
+
+def test_processes_go_on_between_requests_where_that_is_asked_for(site: Path) -> None:
+    with emulating(site, "--no-freeze", "--no-reload") as running:
+        pid = int(running.get("/pid")[2].split()[1])
+        assert not until(lambda: stopped(pid), 0.5)
+
+
+def test_answers_are_streamed_where_that_is_asked_for(site: Path) -> None:
+    options = ("--front-door", "function_url", "--front-door", "rest_api", "--invoke-mode", "response_stream")
+    with emulating(site, *options, "--no-reload") as running:
+        assert "wsgi, own runtime, response_stream" in running.text
+        for name in ("site", "function_url", "rest_api"):
+            connection = http.client.HTTPConnection("127.0.0.1", running.port(name), timeout=10)
+            connection.request("GET", "/drip")
+            answer = connection.getresponse()
+            assert answer.read1() == b"one"
+            (site / "go").touch()
+            assert answer.read() == b"two"
+            connection.close()
+            (site / "go").unlink()
+        running.wait_for(r"GET    /drip  200  \d+ ms, begun after \d+ ms  rest_api")
 
 
 def test_crashes_and_time_limits_get_the_front_doors_answer(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,8 +223,8 @@ def test_crashes_and_time_limits_get_the_front_doors_answer(site: Path, monkeypa
         status, _, body = running.get("/crash", "function_url")
         assert (status, body) == (502, "Internal Server Error")
         assert running.get("/pid")[0] == 200
-        running.wait_for(r"GET /crash: Runtime.ExitError: the process ended with exit code 5")
-        running.wait_for(r"GET /slow: Sandbox.Timedout: no answer within 1.00 seconds")
+        running.wait_for(r"GET /crash: Runtime.ExitError: Runtime exited with error: exit status 5")
+        running.wait_for(r"GET /slow: Sandbox.Timedout: Task timed out after 1.00 seconds")
         running.wait_for(r"GET    /pid  200  \d+ ms  http_api  cold \d+ ms")
         running.wait_for(r"fn-\d+ \| looking at the pid")
 
@@ -332,6 +366,9 @@ def test_options_that_make_no_sense(site: Path) -> None:
     code, words = refused(site, "--front-door", "nginx")
     assert code == 2
     assert "'nginx' is none of: http_api, function_url, rest_api, alb, alb_multi_value" in words
+    code, words = refused(site, "--front-door", "alb", "--invoke-mode", "response_stream")
+    assert code == 1
+    assert "alb can't stream answers; choose --front-door function_url or --front-door rest_api" in words
     code, words = refused(site, "--stage", "no/slash")
     assert code == 1
     assert "no/slash" in words

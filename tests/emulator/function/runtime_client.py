@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -23,6 +24,17 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def enough_are_here(processes: int) -> bool:
     return len(list(Path().glob("here-*"))) >= processes
+
+
+class Ticks(threading.Thread):
+    """Counts for as long as the process is let run."""
+
+    count = 0
+
+    def run(self) -> None:
+        while True:
+            self.count += 1
+            time.sleep(0.005)
 
 
 def main() -> None:
@@ -42,6 +54,7 @@ def main() -> None:
         sys.exit(1)
     print("booted", flush=True)
     served = 0
+    ticks = Ticks(daemon=True)
     while True:
         _, headers, body = call("GET", "/invocation/next")
         request_id = headers["Lambda-Runtime-Aws-Request-Id"]
@@ -57,14 +70,28 @@ def main() -> None:
                 wait_for(Path("go").exists)
             case "crash":
                 print("about to crash", flush=True)
-                os._exit(event.get("code", 3))
+                code = event.get("code", 3)
+                if code < 0:
+                    os.kill(os.getpid(), -code)
+                os._exit(code)
             case "hang":
                 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
                 Path("hanging").write_text(f"{os.getpid()} {child.pid}")
                 time.sleep(60)
+            case "spawn":
+                answer["child"] = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid
             case "fail":
                 error = {"errorType": "ValueError", "errorMessage": "not today"}
                 call("POST", f"/invocation/{request_id}/error", json.dumps(error).encode())
+                continue
+            case "tick":
+                if not ticks.is_alive():
+                    ticks.start()
+                answer["ticks"] = ticks.count
+            case "linger":
+                call("POST", f"/invocation/{request_id}/response", json.dumps(answer).encode())
+                time.sleep(event["seconds"])
+                Path("lingered").touch()
                 continue
             case "big":
                 answer["big"] = "x" * event["size"]
