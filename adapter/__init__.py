@@ -1,5 +1,6 @@
 """What runs inside the function: events into Django, Django's answers back."""
 
+from .afterwards import after_response
 from .exceptions import (
     AdapterError,
     ConfigurationError,
@@ -9,13 +10,17 @@ from .exceptions import (
     UnknownEventError,
 )
 from .handler import LambdaHandler
+from .invocation import Invocation, current_invocation
 
 __all__ = [
     "AdapterError",
     "ConfigurationError",
     "EventError",
+    "Invocation",
     "LambdaHandler",
     "MalformedEventError",
     "RuntimeAPIError",
     "UnknownEventError",
+    "after_response",
+    "current_invocation",
 ]

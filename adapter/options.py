@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .exceptions import ConfigurationError
+from .logs import header_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,9 @@ class Options:
     without Django; every path when empty. ``health_check_status`` (``FAAS_HEALTH_CHECK_STATUS``): with what.
     ``deadline_margin`` (``FAAS_DEADLINE_MARGIN``, seconds): how long before the function's time limit a request is
     given up, 0 for never.
+    ``request_id_header`` (``FAAS_REQUEST_ID_HEADER``): the response header that tells the request id, none when empty.
+    ``streams`` (``FAAS_INVOKE_MODE=response_stream``; ``buffered`` is the default): whether the front door takes
+    answers chunk by chunk, as it was set to.
     """
 
     origin_secrets: tuple[bytes, ...] = ()
@@ -28,6 +32,8 @@ class Options:
     health_check_path: str = ""
     health_check_status: int = 200
     deadline_margin: float = 0.5
+    request_id_header: str = ""
+    streams: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Options:
@@ -40,6 +46,8 @@ class Options:
             health_check_path=environment.get("FAAS_HEALTH_CHECK_PATH", ""),
             health_check_status=int(_number(environment, "FAAS_HEALTH_CHECK_STATUS", 200)),
             deadline_margin=_number(environment, "FAAS_DEADLINE_MARGIN", 0.5),
+            request_id_header=header_name(environment, "FAAS_REQUEST_ID_HEADER"),
+            streams=_invoke_mode(environment) == "response_stream",
         )
 
 
@@ -59,3 +67,13 @@ def _switch(environment: Mapping[str, str], name: str) -> bool:
     if text not in {"", "0", "1", "false", "true"}:
         raise ConfigurationError(f"{name} is {text!r}; it can be 1 (on) or 0 (off, the default).")
     return text in {"1", "true"}
+
+
+def _invoke_mode(environment: Mapping[str, str]) -> str:
+    mode = environment.get("FAAS_INVOKE_MODE", "").lower() or "buffered"
+    if mode not in {"buffered", "response_stream"}:
+        raise ConfigurationError(
+            f"FAAS_INVOKE_MODE is {mode!r}; it can be 'buffered' (the default) or 'response_stream', as the function "
+            "URL's invoke mode, or the REST API's response transfer mode, is set."
+        )
+    return mode
