@@ -8,6 +8,8 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "tests.project.settings"
 
 import django
 
+from tests.postgresql import postgresql  # noqa: F401 - a fixture for all tests
+
 django.setup()
 
 # The processes that tests start are given settings of their own, or must find them by themselves.

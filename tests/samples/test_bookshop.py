@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
+
+from tests.postgresql import PostgreSQL
 
 PROJECT = Path(__file__).parents[2] / "samples" / "bookshop"
 TESTS_AT_LEAST = 75
@@ -114,42 +111,8 @@ def test_the_project_imports_nothing_of_this_repository() -> None:
     assert [file.name for file in files if packages.search(file.read_text(encoding="utf-8"))] == []
 
 
-@pytest.fixture
-def postgresql(tmp_path: Path) -> Iterator[str]:
-    """The URL of a database in a real PostgreSQL server, started here on a socket of its own."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    where = str(programs[-1]) if programs else os.environ.get("PATH", "")
-    initdb, postgres = shutil.which("initdb", path=where), shutil.which("postgres", path=where)
-    if not initdb or not postgres:
-        pytest.skip("there is no PostgreSQL server here: apt-get install postgresql")
-    # Short, as a socket's path may have 107 characters; and the server's own, which refuses to run as root.
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    as_user: list[str] = []
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres")
-        as_user = ["runuser", "-u", "postgres", "--"]
-    data, log = folder / "data", tmp_path / "postgresql.log"
-    try:
-        initialise = [*as_user, initdb, "-D", str(data), "-U", "shop", "--auth=trust", "--no-sync", "-E", "UTF8"]
-        subprocess.run(initialise, check=True, capture_output=True, timeout=60, cwd=folder)
-        serve = [*as_user, postgres, "-D", str(data), "-k", str(folder), "-c", "listen_addresses=", "-c", "fsync=off"]
-        with log.open("w") as written, subprocess.Popen(serve, stdout=written, stderr=written, cwd=folder) as server:
-            try:
-                deadline = time.monotonic() + 30
-                while "ready to accept connections" not in log.read_text():
-                    assert server.poll() is None, log.read_text()
-                    assert time.monotonic() < deadline, log.read_text()
-                    time.sleep(0.05)
-                yield f"postgres://shop@{quote(str(folder), safe='')}/postgres"
-            finally:
-                server.terminate()
-                server.wait(20)
-    finally:
-        shutil.rmtree(folder)
-
-
-def test_the_shop_runs_on_postgresql(environment: dict[str, str], postgresql: str) -> None:
-    environment["DATABASE_URL"] = postgresql
+def test_the_shop_runs_on_postgresql(environment: dict[str, str], postgresql: PostgreSQL) -> None:
+    environment["DATABASE_URL"] = postgresql.url
     assert "migrations applied" in python(environment, "manage.py", "prepare")
     said = python(environment, "manage.py", "test", "--noinput")
     ran = re.search(r"^Ran (\d+) tests", said, re.MULTILINE)
