@@ -3,27 +3,54 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import os
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from . import database, logs, priming
 from .exceptions import ConfigurationError
 from .handler import LambdaHandler
+
+if TYPE_CHECKING:
+    from .handler import Interface
+
+Served = TypeVar("Served")
 
 
 def build_handler() -> LambdaHandler:
     """The handler for the project that the environment names.
 
-    Reads ``DJANGO_SETTINGS_MODULE`` and ``FAAS_INTERFACE`` (``wsgi``, the default, or ``asgi``); raises
-    `ConfigurationError` when either names something that is not there. What the project's own code raises passes
-    through unchanged.
+    Reads ``FAAS_INTERFACE`` (``wsgi``, the default, or ``asgi``); raises what `load` raises.
     """
     interface = os.environ.get("FAAS_INTERFACE") or "wsgi"
+    return load(interface, lambda application: LambdaHandler(application, interface=cast("Interface", interface)))
+
+
+def load(interface: str, serve: Callable[[Any], Served]) -> Served:
+    """What ``serve`` makes of the project's application by ``interface``, with the INIT phase around it.
+
+    Nothing here knows of events: a server of whatever kind can be started in the same way. Reads
+    ``DJANGO_SETTINGS_MODULE``; raises `ConfigurationError` when that, or the interface, names something that is not
+    there. What the project's own code raises passes through unchanged.
+    """
     if interface not in _APPLICATIONS:
         raise ConfigurationError(f"FAAS_INTERFACE is {interface!r}; it can be 'wsgi' (the default) or 'asgi'.")
-    _find_settings()
-    setting, factory = _APPLICATIONS[interface]
-    return LambdaHandler(_application(setting, factory), interface="asgi" if interface == "asgi" else "wsgi")
+    plan = priming.Plan.from_environment(os.environ)
+    started = time.perf_counter()
+    with priming.garbage_deferred(plan):
+        logs.prepare()
+        _find_settings()
+        application = _application(*_APPLICATIONS[interface])
+        logs.configure()
+        database.install()
+        served = serve(application)
+        priming.prime(application, plan, time.perf_counter() - started)
+    if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+        from . import snapshots
+
+        snapshots.register()
+    return served
 
 
 _APPLICATIONS = {
@@ -65,7 +92,6 @@ def _application(setting: str, factory: str) -> Any:
         raise ConfigurationError(f"The setting {setting} is {path!r}, which can't be imported: {error}.") from None
     if path == factory:
         application = application()
-    _log_to_stderr(settings.DEBUG)
     return application
 
 
@@ -74,9 +100,3 @@ def _is_about(error: ImportError, path: str) -> bool:
     if isinstance(error, ModuleNotFoundError):
         return error.name is not None and path.startswith(error.name + ".")
     return isinstance(error.__cause__, (AttributeError, ValueError))
-
-
-def _log_to_stderr(debug: bool) -> None:
-    """Let errors be seen: with DEBUG off Django's defaults log them to nobody, and a function has only its stderr."""
-    if not logging.root.handlers and not debug:
-        logging.basicConfig(format="[%(levelname)s] %(name)s: %(message)s")
