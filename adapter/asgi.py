@@ -7,16 +7,19 @@ stay usable from one invocation to the next.
 from __future__ import annotations
 
 import asyncio
+import logging
 import traceback
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from functools import lru_cache
-from types import CoroutineType
-from typing import Any
+from collections.abc import Awaitable, Callable, Generator, Iterator, MutableMapping
+from functools import lru_cache, partial
+from types import CoroutineType, FrameType
+from typing import Any, NoReturn
 from urllib.parse import quote_from_bytes
 
+from . import database, request_thread
+from .afterwards import afterwards
 from .event_loop import Loop
 from .exceptions import ConfigurationError
-from .http import Event, HTTPRequest, HTTPResponse, reason_phrase
+from .http import Event, HTTPRequest, HTTPResponse, StreamedResponse, reason_phrase
 from .limits import DeadlineExceeded
 from .wsgi import server
 
@@ -27,6 +30,10 @@ ASGIApplication = Callable[
     [Scope, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
 ]
 
+logger = logging.getLogger("adapter")
+
+# Seconds that an application gets to end by itself when it is told to, and again when it is cancelled.
+_PATIENCE = 0.1
 _VERSION = {"version": "3.0", "spec_version": "2.4"}
 
 
@@ -35,9 +42,14 @@ class ASGILeg:
 
     def __init__(self, application: ASGIApplication) -> None:
         self._application = application
+        self.open()
+
+    def open(self) -> None:
+        """Start a loop and the application's lifespan."""
+        request_thread.keep()
         self._loop = Loop()
         try:
-            self._lifespan = Lifespan(application, self._loop)
+            self._lifespan = Lifespan(self._application, self._loop)
         except BaseException:
             self._loop.close()
             raise
@@ -45,39 +57,132 @@ class ASGILeg:
     def respond(self, request: HTTPRequest, seconds: float | None) -> HTTPResponse:
         """The application's whole answer; what it raises passes through, `DeadlineExceeded` after ``seconds``."""
         exchange = _Exchange(request.body)
+        deadline = end = None
+        try:
+            task = self._begin(request, exchange)
+            try:
+                if not task.done():
+                    deadline = self._deadline(seconds)
+                    self._run(task, exchange, deadline, lambda: exchange.complete)
+                elif not self._loop.idle:
+                    self._loop.call_soon(self._loop.stop)
+                    self._loop.run_forever()
+                if not exchange.complete:
+                    _raise_failure(task)
+            except BaseException:
+                self._abandon(task, exchange)
+                raise
+            if not task.done() or task.cancelled() or task.exception() is not None:
+                end = partial(self._conclude, task, exchange, deadline)
+        finally:
+            afterwards.end(end, request_thread.run)
+        return HTTPResponse(*exchange.start(), b"".join(exchange.chunks))
+
+    def stream(self, request: HTTPRequest, seconds: float | None) -> StreamedResponse:
+        """The application's answer as soon as its first bytes are there; `DeadlineExceeded` even while they flow."""
+        exchange = _Streaming(request.body)
+        chunks = self._chunks(request, exchange, seconds)
+        first = next(chunks, b"")
+        return StreamedResponse(*exchange.start(), first, chunks)
+
+    def _chunks(self, request: HTTPRequest, exchange: _Streaming, seconds: float | None) -> Generator[bytes]:
+        deadline = self._deadline(seconds)
+        end = None
+        try:
+            task = self._begin(request, exchange)
+            try:
+                while exchange.chunks or not (exchange.complete or task.done()):
+                    if exchange.chunks:
+                        data = b"".join(exchange.chunks)
+                        exchange.chunks.clear()
+                        yield data
+                    else:
+                        exchange.taken.set()
+                        self._run(task, exchange, deadline, lambda: exchange.complete or bool(exchange.chunks))
+                if not exchange.complete:
+                    _raise_failure(task)
+            except BaseException:
+                if not exchange.complete:
+                    self._abandon(task, exchange)
+                raise
+            finally:
+                if exchange.complete:
+                    end = partial(self._conclude, task, exchange, deadline)
+        finally:
+            afterwards.end(end, request_thread.run)
+
+    def _deadline(self, seconds: float | None) -> float | None:
+        return None if seconds is None else self._loop.time() + seconds
+
+    def _begin(self, request: HTTPRequest, exchange: _Exchange) -> asyncio.Task[None]:
         scope = build_scope(request, self._lifespan.state)
         called = self._application(scope, exchange.receive, exchange.send)
-        task = self._loop.begin(called if isinstance(called, CoroutineType) else _awaited(called))
-        if not task.done() or not self._loop.idle:
-            if seconds is None:
-                self._loop.run_until_complete(task)
-            else:
-                self._run_in_time(task, seconds)
-        task.result()
-        return exchange.response()
+        return self._loop.begin(called if isinstance(called, CoroutineType) else _awaited(called))
 
-    def _run_in_time(self, task: asyncio.Task[None], seconds: float) -> None:
-        """Run the task; past its time it is cancelled, left behind if it won't end, and shown where it stood."""
-        stack: list[str] = []
+    def _run(
+        self, task: asyncio.Task[None], exchange: _Exchange, deadline: float | None, enough: Callable[[], bool]
+    ) -> None:
+        """Turn the loop until the application has done ``enough``, or all; `DeadlineExceeded` shows where it stood."""
+        running, late = True, False
+
+        def wake(_: object = None) -> None:
+            # A task's callback waits for its turn, which may come when the loop runs for somebody else.
+            if running:
+                self._loop.stop()
 
         def expire() -> None:
-            stack.extend(_stack(task.get_coro()))
-            task.cancel()
-            # A synchronous view can't be cancelled in its thread; the thread is waited for no longer than this.
-            self._loop.call_later(0.1, self._loop.stop)
+            nonlocal late
+            late = True
+            self._loop.stop()
 
-        timer = self._loop.call_later(max(seconds, 0.001), expire)
+        timer = None if deadline is None else self._loop.call_at(deadline, expire)
+        exchange.tell = wake
+        task.add_done_callback(wake)
         try:
-            self._loop.run_until_complete(task)
-        except (asyncio.CancelledError, RuntimeError):
-            if not stack:
-                raise
-            raise DeadlineExceeded("the application was at\n" + "".join(stack)) from None
+            while not (task.done() or enough()):
+                if late:
+                    raise DeadlineExceeded("the application was at\n" + self._whereabouts(task))
+                self._loop.run_forever()
         finally:
-            timer.cancel()
+            running, exchange.tell = False, None
+            task.remove_done_callback(wake)
+            if timer is not None:
+                timer.cancel()
+
+    def _conclude(self, task: asyncio.Task[None], exchange: _Exchange, deadline: float | None) -> None:
+        """Let an application that has answered come to its end; what it raises passes through."""
+        try:
+            self._run(task, exchange, deadline, lambda: False)
+        except DeadlineExceeded as error:
+            self._abandon(task, exchange)
+            raise TimeoutError("the application went on after its answer until the time limit was near") from error
+        if not task.cancelled():
+            task.result()
+
+    def _abandon(self, task: asyncio.Task[None], exchange: _Exchange) -> None:
+        """End an application that nobody listens to any more: by itself, cancelled, or left behind.
+
+        A synchronous view can't be cancelled in its thread, which is not waited for.
+        """
+        exchange.leave()
+        if not task.done():
+            task.add_done_callback(_log_failure)
+            self._loop.run_until_complete(_wait_for(task))
+        if not task.done() or task.cancelled():
+            database.abandon_request()
+
+    def _whereabouts(self, task: asyncio.Task[None]) -> str:
+        """Where the application stands: its task, and those it started, as Django does for the view."""
+        tasks = (task, *(asyncio.all_tasks(self._loop) - {task, self._lifespan.task}))
+        stacks = [list(_frames(each.get_coro())) for each in tasks]
+        return "\n".join(
+            "".join(traceback.format_list([traceback.extract_stack(frame, 1)[0] for frame in frames]))
+            for frames in stacks
+            if not any(frame.f_code is _Exchange.receive.__code__ for frame in frames)
+        )
 
     def close(self) -> None:
-        """End the lifespan and the loop; the leg can't be called after it."""
+        """End the lifespan and the loop; the leg can't be called until it is opened again."""
         if not self._loop.is_closed():
             self._lifespan.shut_down()
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
@@ -85,11 +190,36 @@ class ASGILeg:
             self._loop.close()
 
 
-def _stack(awaitable: Any) -> Iterator[str]:
+def _frames(awaitable: Any) -> Iterator[FrameType]:
     """Where each coroutine of a chain of awaits stands, outermost first."""
     while frame := getattr(awaitable, "cr_frame", None):
-        yield from traceback.format_list(traceback.extract_stack(frame, 1))
+        yield frame
         awaitable = awaitable.cr_await
+
+
+async def _wait_for(task: asyncio.Task[None]) -> None:
+    before = asyncio.all_tasks()
+    await asyncio.wait({task}, timeout=_PATIENCE)
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=_PATIENCE)
+    await asyncio.sleep(0)
+    # A generator that nobody will iterate over any more is closed by a task of its own.
+    if last := asyncio.all_tasks() - before:
+        await asyncio.wait(last, timeout=_PATIENCE)
+
+
+def _raise_failure(task: asyncio.Task[None]) -> NoReturn:
+    """Raise what kept the application from completing its answer."""
+    if not task.cancelled():
+        task.result()
+    raise RuntimeError(_INCOMPLETE)
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None and not isinstance(error, _GoneError):
+        logger.error("The application failed when it was told that the client has left", exc_info=error)
 
 
 async def _awaited(awaitable: Awaitable[None]) -> None:
@@ -176,35 +306,51 @@ def _headers(request: HTTPRequest) -> RawHeaders:
 _NAMES: dict[str, bytes] = {}
 
 
+class _GoneError(OSError):
+    """The client has left, or is taken to have; an OSError by the message format, "disconnected client"."""
+
+    def __str__(self) -> str:
+        return "the client has left"
+
+
 class _Exchange:
     """One request's two channels."""
 
     def __init__(self, body: bytes) -> None:
+        self.chunks: list[bytes] = []
+        self.complete = False
+        self.tell: Callable[[], object] | None = None
+        """Called when there is an answer to be taken."""
+        self._open = True
         self._body: bytes | None = body
         self._status: int | None = None
         self._headers: list[tuple[str, str]] = []
-        self._chunks: list[bytes] = []
-        self._complete = False
-        self._disconnected: asyncio.Event | None = None
+        self._over: asyncio.Event | None = None
 
     async def receive(self) -> Message:
         if self._body is not None:
             body, self._body = self._body, None
             return {"type": "http.request", "body": body, "more_body": False}
-        if not self._complete:
-            if self._disconnected is None:
-                self._disconnected = asyncio.Event()
-            await self._disconnected.wait()
+        if self._open:
+            if self._over is None:
+                self._over = asyncio.Event()
+            await self._over.wait()
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
         kind = message["type"]
-        if kind == "http.response.body" and self._status is not None and not self._complete:
-            self._chunks.append(message.get("body", b""))
+        if kind == "http.response.body" and self._status is not None and self._open:
+            body = message.get("body")
+            if body:
+                self.chunks.append(body)
             if not message.get("more_body", False):
-                self._complete = True
-                if self._disconnected is not None:
-                    self._disconnected.set()
+                self.complete, self._open = True, False
+                if self._over is not None:
+                    self._over.set()
+                if self.tell is not None:
+                    self.tell()
+        elif not (self._open or self.complete):
+            raise _GoneError
         elif kind == "http.response.start" and self._status is None:
             self._status = message["status"]
             self._headers = [
@@ -213,10 +359,44 @@ class _Exchange:
         else:
             raise RuntimeError(f"the application sent {kind!r} where ASGI does not allow it")
 
-    def response(self) -> HTTPResponse:
-        if self._status is None or not self._complete:
-            raise RuntimeError("the application returned before its response was complete")
-        return HTTPResponse(self._status, reason_phrase(self._status), self._headers, b"".join(self._chunks))
+    def leave(self) -> None:
+        """The client has left: the application is told, and can send nothing more."""
+        self._open = False
+        if self._over is not None:
+            self._over.set()
+
+    def start(self) -> tuple[int, str, list[tuple[str, str]]]:
+        """Status, reason and headers."""
+        if self._status is None:
+            raise RuntimeError(_INCOMPLETE)
+        return self._status, reason_phrase(self._status), self._headers
+
+
+class _Streaming(_Exchange):
+    """An exchange of which each piece is taken before the application makes the next."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        self.taken = asyncio.Event()
+
+    async def send(self, message: Message) -> None:
+        await super().send(message)
+        if self.chunks and not self.complete:
+            self.taken.clear()
+            if self.tell is not None:
+                self.tell()
+            await self.taken.wait()
+            if not self._open:
+                raise _GoneError
+
+    def leave(self) -> None:
+        super().leave()
+        if self._over is None:
+            # Whoever listens hears it from there, and can end what waits here; nobody else would ever know.
+            self.taken.set()
+
+
+_INCOMPLETE = "the application returned before its response was complete"
 
 
 class Lifespan:
@@ -228,9 +408,7 @@ class Lifespan:
         self._to_application: asyncio.Queue[Message] = asyncio.Queue()
         self._from_application: asyncio.Queue[Message] = asyncio.Queue()
         scope: Scope = {"type": "lifespan", "asgi": _VERSION, "state": self.state}
-        self._task = loop.create_task(
-            _awaited(application(scope, self._to_application.get, self._from_application.put))
-        )
+        self.task = loop.create_task(_awaited(application(scope, self._to_application.get, self._from_application.put)))
         answer = loop.run_until_complete(self._tell("lifespan.startup"))
         if answer is not None and answer["type"] == "lifespan.startup.failed":
             raise ConfigurationError(f"The application's lifespan startup failed: {answer.get('message', '')}")
@@ -239,15 +417,15 @@ class Lifespan:
         """The application's answer to a lifespan event, None when it ended without one."""
         await self._to_application.put({"type": kind})
         answer = asyncio.ensure_future(self._from_application.get())
-        await asyncio.wait({answer, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({answer, self.task}, return_when=asyncio.FIRST_COMPLETED)
         if answer.done() or not self._from_application.empty():
             return await answer
         answer.cancel()
-        self._task.exception()  # an application without lifespan raises; taken here, asyncio need not report it
+        self.task.exception()  # an application without lifespan raises; taken here, asyncio need not report it
         return None
 
     def shut_down(self) -> None:
         """Tell the application that the process ends, and wait for it."""
-        if not self._task.done():
+        if not self.task.done():
             self._loop.run_until_complete(self._tell("lifespan.shutdown"))
-            self._loop.run_until_complete(asyncio.wait({self._task}, timeout=1))
+            self._loop.run_until_complete(asyncio.wait({self.task}, timeout=1))

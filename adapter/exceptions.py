@@ -6,7 +6,8 @@ AdapterError
 │   ├── UnknownEventError   the event is of no kind the adapter serves
 │   └── MalformedEventError the event's kind is known, one of its fields is not what that kind promises
 ├── AnswerError             the application's answer can't pass through the front door; the client gets a 500 instead
-└── RuntimeAPIError         the function service did not answer as its protocol says
+├── RuntimeAPIError         the function service did not answer as its protocol says
+└── RuntimeFault            an event or an answer that the runtime can't turn into what the other side takes
 """
 
 from __future__ import annotations
@@ -25,6 +26,14 @@ class ConfigurationError(AdapterError):
 
 class RuntimeAPIError(AdapterError):
     """The Runtime API answered with something its protocol does not allow here."""
+
+
+class RuntimeFault(AdapterError):
+    """An invocation fails for a reason that the Runtime API has a name for, such as ``Runtime.MarshalError``."""
+
+    def __init__(self, error_type: str, message: str) -> None:
+        super().__init__(message)
+        self.error_type = error_type
 
 
 class EventError(AdapterError):

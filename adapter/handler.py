@@ -6,12 +6,15 @@ import inspect
 import logging
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
-from . import database, front_doors, limits, origin
+from . import database, front_doors, invocation, limits, logs, origin
+from .afterwards import afterwards
 from .exceptions import AnswerError, ConfigurationError
-from .http import HTTPRequest, HTTPResponse
+from .http import HTTPRequest, HTTPResponse, StreamedResponse
 from .options import Options
+from .streaming import Stream
 from .wsgi import WSGILeg
 
 if TYPE_CHECKING:
@@ -27,11 +30,20 @@ logger = logging.getLogger("adapter")
 _BODILESS = frozenset({204, 304})
 
 
+Response = TypeVar("Response", HTTPResponse, StreamedResponse)
+
+
 class Leg(Protocol):
     """An application behind one of the two interfaces."""
 
     def respond(self, request: HTTPRequest, seconds: float | None) -> HTTPResponse:
         """The application's whole answer; `DeadlineExceeded` where it takes longer than ``seconds``."""
+
+    def stream(self, request: HTTPRequest, seconds: float | None) -> StreamedResponse:
+        """The application's answer once its first bytes are there; raises as `respond` does, also while it flows."""
+
+    def open(self) -> None:
+        """Begin again after `close`."""
 
     def close(self) -> None:
         """Let go of what the leg keeps from one request to the next."""
@@ -54,38 +66,65 @@ class LambdaHandler:
         self._options = Options.from_environment(os.environ) if options is None else options
         self._guarded = bool(self._options.origin_secrets or self._options.trusted_proxies or self._options.remote_user)
         self._leg = _leg(application, interface)
+        if self._options.streams and not isinstance(self._leg, WSGILeg):
+            from . import iteration
+
+            iteration.install()
 
     def __call__(self, event: Any, context: Any = None) -> dict[str, Any]:
         door = front_doors.recognise(event)
         request = front_doors.read(door, event, context)
-        response = None
-        if self._guarded or not request.client:
-            response = self._before(door, request)
-        if response is None:
-            seconds = limits.seconds_left(context, self._options.deadline_margin)
-            try:
-                response = self._leg.respond(request, seconds)
-            except Exception as error:
-                response = self._failed(request, error)
-            except limits.DeadlineExceeded as error:
-                response = self._given_up(request, seconds, error)
+        at_hand = invocation.begin(context, request)
+        if self._options.streams and door.STREAMS and getattr(context, "streams", False):
+            # Only a runtime that says it can take one gets it: whoever else calls is promised a dict.
+            return self._stream(door, request, at_hand)  # type: ignore[return-value]
+        response = self._answer(door, request, self._leg.respond)
         if request.method == "HEAD" or response.status in _BODILESS:
             response.body = b""
-        try:
-            answer = door.write(response, event)
-            if len(answer["body"]) > limits.SURELY_SMALL:
-                limits.check_size(answer, door.NAME, door.RESPONSE_LIMIT)
-        except AnswerError as error:
-            logger.error(  # noqa: TRY400 - the error says it all
-                "%s %s answered %d, but the answer can't be sent: %s",
-                request.method, request.path, response.status, error,
-            )  # fmt: skip
-            answer = door.write(limits.explained(500, f"The answer can't be sent: {error.problem}.\n"), event)
+        answer = self._write(door, request, response)
+        logs.access(at_hand, answer["statusCode"], len(response.body))
         return answer
 
+    def _stream(self, door: FrontDoor, request: HTTPRequest, at_hand: invocation.Invocation) -> Stream:
+        """The answer for a front door that takes it chunk by chunk."""
+        response = self._answer(door, request, self._leg.stream)
+        if isinstance(response, HTTPResponse):
+            response = StreamedResponse(response.status, response.reason, response.headers, response.body, None)
+        prelude = self._write(door, request, HTTPResponse(response.status, response.reason, response.headers, b""))
+        refusal, _ = prelude.pop("body").encode(), prelude.pop("isBase64Encoded")
+        access = partial(logs.access, at_hand, prelude["statusCode"])
+        bodiless = request.method == "HEAD" or prelude["statusCode"] in _BODILESS
+        if not (refusal or bodiless):
+            return Stream(prelude, response.first, response.rest, access)
+        if response.rest is not None:
+            response.rest.close()
+        return Stream(prelude, b"" if bodiless else refusal, None, access)
+
+    def open(self) -> None:
+        """Begin again after `close`, in a process forked from the one that did."""
+        self._leg.open()
+
     def close(self) -> None:
-        """End what lives as long as the process (an ASGI application's lifespan and loop)."""
+        """End what lives as long as the process: an ASGI application's lifespan and loop, connections to databases."""
         self._leg.close()
+        database.close_all()
+
+    def _answer(
+        self, door: FrontDoor, request: HTTPRequest, call: Callable[[HTTPRequest, float | None], Response]
+    ) -> Response | HTTPResponse:
+        """The application's answer, or ours in its place."""
+        if self._guarded or not request.client:
+            settled = self._before(door, request)
+            if settled is not None:
+                return settled
+        seconds = limits.seconds_left(request.context, self._options.deadline_margin)
+        afterwards.open = True
+        try:
+            return call(request, seconds)
+        except Exception as error:
+            return self._failed(request, error)
+        except limits.DeadlineExceeded as error:
+            return self._given_up(request, seconds, error)
 
     def _before(self, door: FrontDoor, request: HTTPRequest) -> HTTPResponse | None:
         """What is settled without the application: an answer, or the request made ready for it."""
@@ -128,8 +167,24 @@ class LambdaHandler:
             request.method, request.path, seconds, self._options.deadline_margin, request_id,
             exc_info=error,
         )  # fmt: skip
-        database.abandon_request()
         return limits.explained(504, f"The page took too long (request {request_id}).\n")
+
+    def _write(self, door: FrontDoor, request: HTTPRequest, response: HTTPResponse) -> dict[str, Any]:
+        """The answer in the front door's form, or one that says why it can't be sent."""
+        if self._options.request_id_header:
+            logs.add_request_id(response, self._options.request_id_header)
+        try:
+            answer = door.write(response, request.event)
+            if len(answer["body"]) > limits.SURELY_SMALL:
+                limits.check_size(answer, door.NAME, door.RESPONSE_LIMIT)
+        except AnswerError as error:
+            logger.error(  # noqa: TRY400 - the error says it all
+                "%s %s answered %d, but the answer can't be sent: %s",
+                request.method, request.path, response.status, error,
+            )  # fmt: skip
+            explanation = limits.explained(500, f"The answer can't be sent: {error.problem}.\n")
+            answer = door.write(explanation, request.event)
+        return answer
 
 
 def _leg(application: Callable[..., Any], interface: str | None) -> Leg:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
@@ -11,7 +11,7 @@ from typing import Any
 from .exceptions import outline
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class HTTPRequest:
     """One HTTP request, whatever front door it came through.
 
@@ -46,7 +46,7 @@ class HTTPRequest:
         return values
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class HTTPResponse:
     """One HTTP response, whole. ``headers`` are pairs in the order sent, values as native strings."""
 
@@ -54,6 +54,17 @@ class HTTPResponse:
     reason: str
     headers: list[tuple[str, str]]
     body: bytes
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class StreamedResponse:
+    """One HTTP response of which only the ``first`` bytes are made; the request ends when ``rest`` is closed."""
+
+    status: int
+    reason: str
+    headers: list[tuple[str, str]]
+    first: bytes
+    rest: Generator[bytes] | None
 
 
 class Event(Mapping[str, Any]):

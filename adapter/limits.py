@@ -41,6 +41,10 @@ class Alarm:
         if deadline < self._rings_at:
             self._arm(deadline)
 
+    def forget(self) -> None:
+        """Have the timer set anew by the next request, as a clock may have jumped."""
+        self._rings_at = inf
+
     def _arm(self, deadline: float) -> None:
         if threading.current_thread() is not threading.main_thread():
             self.deadline = None

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from functools import lru_cache
 from io import BytesIO
+from itertools import chain
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from .http import Event, HTTPRequest, HTTPResponse
-from .limits import alarm
+from . import database
+from .afterwards import afterwards
+from .http import Event, HTTPRequest, HTTPResponse, StreamedResponse
+from .limits import DeadlineExceeded, alarm
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -35,30 +39,102 @@ class WSGILeg:
         ) -> Callable[[bytes], object]:
             nonlocal status, headers
             if status and exc_info is None:
-                raise AssertionError("start_response() was called a second time without exc_info (PEP 3333)")
+                raise AssertionError(_STARTED_TWICE)
             status, headers = new_status, new_headers
             return chunks.append
 
         if seconds is not None:
             alarm.set(seconds)
+        close = None
         try:
             iterable: Iterable[bytes] = self._application(environ(request), start_response)
-            try:
-                body = b"".join(iterable)
-            finally:
-                # request_finished, and with it Django's care for its connections, hangs on close().
-                close = getattr(iterable, "close", None)
-                if close is not None:
-                    close()
+            # request_finished, and with it Django's care for its connections, hangs on close().
+            close = getattr(iterable, "close", None)
+            body = b"".join(iterable)
+        except DeadlineExceeded:
+            close = _abandoned(close)
+            raise
         finally:
             alarm.deadline = None
+            afterwards.end(close)
         if not status:
-            raise AssertionError("the application returned without calling start_response() (PEP 3333)")
+            raise AssertionError(_NOT_STARTED)
         code, reason = _parse_status(status)
         return HTTPResponse(code, reason, headers, b"".join(chunks) + body if chunks else body)
 
+    def stream(self, request: HTTPRequest, seconds: float | None) -> StreamedResponse:
+        """The application's answer as soon as its first bytes are there; `DeadlineExceeded` even while they flow."""
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+        chunks = self._chunks(request, seconds, started)
+        first = next(chunks, b"")
+        if not started:
+            chunks.close()
+            raise AssertionError(_NOT_STARTED)
+        status, headers = started[-1]
+        code, reason = _parse_status(status)
+        return StreamedResponse(code, reason, headers, first, chunks)
+
+    def _chunks(
+        self, request: HTTPRequest, seconds: float | None, started: list[tuple[str, list[tuple[str, str]]]]
+    ) -> Generator[bytes]:
+        written: list[bytes] = []
+        sent = False
+
+        def start_response(
+            status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /
+        ) -> Callable[[bytes], object]:
+            if sent and exc_info is not None and exc_info[1] is not None:
+                raise exc_info[1]
+            if started and exc_info is None:
+                raise AssertionError(_STARTED_TWICE)
+            started.append((status, headers))
+            return written.append
+
+        deadline = None if seconds is None else monotonic() + seconds
+        close = None
+        try:
+            if seconds is not None:
+                alarm.set(seconds)
+            iterable: Iterable[bytes] = self._application(environ(request), start_response)
+            close = getattr(iterable, "close", None)
+            for chunk in chain(iterable, (b"",)):
+                data = b"".join([*written, chunk])
+                written.clear()
+                if data:
+                    sent = True
+                    # Whoever sends the piece must not be interrupted in the midst of it.
+                    alarm.deadline = None
+                    yield data
+                    if deadline is not None:
+                        left = deadline - monotonic()
+                        if left <= 0:
+                            raise DeadlineExceeded
+                        alarm.set(left)
+        except DeadlineExceeded:
+            close = _abandoned(close)
+            raise
+        finally:
+            alarm.deadline = None
+            afterwards.end(close)
+
+    def open(self) -> None:
+        """Nothing has to be opened."""
+
     def close(self) -> None:
         """Nothing is kept open."""
+
+
+def _abandoned(close: Callable[[], object] | None) -> Callable[[], object]:
+    """What ends a request that was broken off midway.
+
+    A connection may be in the midst of an exchange with its server: nothing may be asked on it any more.
+    """
+    database.close_all()
+    return close or database.abandon_request
+
+
+_STARTED_TWICE = "start_response() was called a second time without exc_info (PEP 3333)"
+_NOT_STARTED = "the application returned without calling start_response() (PEP 3333)"
 
 
 @lru_cache(maxsize=64)

@@ -19,6 +19,8 @@ class FrontDoor(Protocol):
     FIELDS: Fields
     RESPONSE_LIMIT: int
     """Bytes that an answer may have, as JSON."""
+    STREAMS: bool
+    """Whether it can be set to take answers chunk by chunk."""
 
     def recognises(self, event: dict[str, Any]) -> bool:
         """Whether the event carries this front door's own mark; TypeError or AttributeError where no event does."""

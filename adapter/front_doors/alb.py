@@ -13,9 +13,10 @@ from .bodies import read_body, write_body
 from .fields import Fields
 from .headers import NONE, cookie_spellings, grouped, joined, native, read_headers
 
-__all__ = ["FIELDS", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
+__all__ = ["FIELDS", "NAME", "RESPONSE_LIMIT", "STREAMS", "read", "recognises", "user", "write"]
 
 NAME = "alb"
+STREAMS = False
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html (limits)
 RESPONSE_LIMIT = 1_048_576
 FIELDS: Fields = {

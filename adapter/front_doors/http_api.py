@@ -12,9 +12,10 @@ from .bodies import read_body
 from .headers import native
 from .payload_2 import FIELDS, RESPONSE_LIMIT, read_headers, user, writer
 
-__all__ = ["FIELDS", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
+__all__ = ["FIELDS", "NAME", "RESPONSE_LIMIT", "STREAMS", "read", "recognises", "user", "write"]
 
 NAME = "http_api"
+STREAMS = False
 
 
 def recognises(event: dict[str, Any]) -> bool:

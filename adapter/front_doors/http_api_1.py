@@ -16,9 +16,10 @@ from .headers import read_headers
 from .http_api import split_stage
 from .rest_api import FIELDS, RESPONSE_LIMIT, query, user, write
 
-__all__ = ["FIELDS", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
+__all__ = ["FIELDS", "NAME", "RESPONSE_LIMIT", "STREAMS", "read", "recognises", "user", "write"]
 
 NAME = "http_api_1"
+STREAMS = False
 
 
 def recognises(event: dict[str, Any]) -> bool:

@@ -13,9 +13,10 @@ from .bodies import read_body, write_body
 from .fields import Fields
 from .headers import NONE, grouped, read_headers
 
-__all__ = ["FIELDS", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
+__all__ = ["FIELDS", "NAME", "RESPONSE_LIMIT", "STREAMS", "read", "recognises", "user", "write"]
 
 NAME = "rest_api"
+STREAMS = True
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
 _HEADERS_LIMIT = 10_240
 RESPONSE_LIMIT = 6_291_556

@@ -14,9 +14,10 @@ from .bodies import read_body, write_body
 from .fields import Fields
 from .headers import Lists, cookie_spellings, from_lists, joined, native
 
-__all__ = ["FIELDS", "NAME", "RESPONSE_LIMIT", "read", "recognises", "user", "write"]
+__all__ = ["FIELDS", "NAME", "RESPONSE_LIMIT", "STREAMS", "read", "recognises", "user", "write"]
 
 NAME = "vpc_lattice"
+STREAMS = False
 RESPONSE_LIMIT = 6_291_556
 FIELDS: Fields = {
     "method": (True, "text"),

@@ -22,11 +22,15 @@ class LambdaContext:
     memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
     function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
 
+    streams = True
+    """Whether the runtime takes an answer in pieces."""
+
     def __init__(self, headers: dict[str, str]) -> None:
         """``headers``: those of the Runtime API's answer to ``next``, names in lower case."""
         self._headers = headers
         self.aws_request_id = headers["lambda-runtime-aws-request-id"]
         self.invoked_function_arn = headers.get("lambda-runtime-invoked-function-arn")
+        self.trace_id = headers.get("lambda-runtime-trace-id")
         self.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
 
     def get_remaining_time_in_millis(self) -> int:
