@@ -144,7 +144,7 @@ class ASGILeg:
                     raise DeadlineExceeded("the application was at\n" + self._whereabouts(task))
                 self._loop.run_forever()
         finally:
-            running, exchange.tell = False, None
+            running = False
             task.remove_done_callback(wake)
             if timer is not None:
                 timer.cancel()
@@ -168,7 +168,7 @@ class ASGILeg:
         if not task.done():
             task.add_done_callback(_log_failure)
             self._loop.run_until_complete(_wait_for(task))
-        if not task.done() or task.cancelled():
+        if not task.done() or task.cancelled() or task.exception() is not None:
             database.abandon_request()
 
     def _whereabouts(self, task: asyncio.Task[None]) -> str:
@@ -350,7 +350,10 @@ class _Exchange:
                 if self.tell is not None:
                     self.tell()
         elif not (self._open or self.complete):
-            raise _GoneError
+            if self._over is None:
+                raise _GoneError
+            # Whoever listens hears of it: Django's handler will cancel the view, and must not see it fail before.
+            await asyncio.Event().wait()
         elif kind == "http.response.start" and self._status is None:
             self._status = message["status"]
             self._headers = [
@@ -392,7 +395,6 @@ class _Streaming(_Exchange):
     def leave(self) -> None:
         super().leave()
         if self._over is None:
-            # Whoever listens hears it from there, and can end what waits here; nobody else would ever know.
             self.taken.set()
 
 

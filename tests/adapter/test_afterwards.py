@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from adapter import LambdaHandler, after_response
+from adapter import LambdaHandler, after_response, database
 from adapter.afterwards import afterwards
 from adapter.options import Options
 
@@ -181,6 +181,33 @@ def test_nothing_is_carried_over_to_the_next_request(
             afterwards.run()
             assert log == ["work"]
     assert not afterwards.open
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
+def test_it_finds_no_connection_that_was_broken_off(
+    deferred: bool, streams: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupted query leaves its connection in the midst of an exchange with the server."""
+    log: list[str] = []
+    monkeypatch.setattr(database, "close_all", lambda: log.append("connections"))
+
+    class Body:
+        def __iter__(self) -> Iterator[bytes]:
+            time.sleep(5)
+            yield b"late"
+
+        def close(self) -> None:
+            log.append("close")
+
+    def application(environ: dict[str, Any], start_response: Any) -> Body:
+        after_response(log.append, "work")
+        start_response("200 OK", [])
+        return Body()
+
+    handler = LambdaHandler(application, options=Options(streams=streams))
+    handler(EVENT, Context(0.7))
+    afterwards.run()
+    assert log == ["connections", "work", "close"]
 
 
 def test_work_of_an_answer_in_pieces_waits_for_its_end(interface: Interface, deferred: bool) -> None:

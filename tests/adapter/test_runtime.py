@@ -262,6 +262,7 @@ def test_a_service_that_can_go_on_no_more_ends_the_process(
     service.answers = [event(1), answer(status, b'{"errorType":"InvalidStateTransition"}')]
     result = run(service, tmp_path, f"def handler(event, context): {handler}")
     assert len(service.requests) == 2
+    assert "No connection" not in result.stderr  # it did not ask for more
     assert f'{status[:3]} {{"errorType":"InvalidStateTransition"}}' in result.stderr
     assert result.returncode == 1
 

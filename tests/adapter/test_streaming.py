@@ -9,7 +9,7 @@ import json
 import logging
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -370,7 +370,7 @@ def test_an_exception_on_the_way_passes_out(
     with pytest.raises(LookupError, match="on the way"):
         next(stream)
     stream.close()
-    assert len(finished) == (1 if interface == "wsgi" else 0)  # Django's ASGI handler does not finish such a request
+    assert len(finished) == 1
     assert get(django, "/whole/")[1] == b"whole"
 
 
@@ -384,6 +384,7 @@ def test_a_view_that_is_too_slow_for_its_first_byte_gets_a_504(
     assert b"took too long" in body
     assert len(finished) == 1
     assert f"in {interface.replace('wsgi', 'sync').replace('asgi', 'async')}_silent" in caplog.text
+    assert "in receive" not in caplog.text  # where Django waits for the client to leave
     assert streaming_views.log == ([] if interface == "wsgi" else ["cancelled"])
     assert get(django, "/whole/")[1] == b"whole"
 
@@ -422,6 +423,23 @@ def test_a_synchronous_view_by_asgi_is_not_waited_for_past_the_deadline(
 
 
 # What goes wrong
+
+
+def test_the_access_line_is_written_whatever_happens_at_the_end() -> None:
+    sizes: list[int] = []
+
+    def rest() -> Generator[bytes]:
+        try:
+            yield b"two"
+        finally:
+            raise LookupError("at the end")
+
+    stream = Stream({"statusCode": 200}, b"one", rest(), sizes.append)
+    assert next(stream) == b'{"statusCode":200}' + bytes(8) + b"one"
+    assert next(stream) == b"two"
+    with pytest.raises(LookupError):
+        stream.close()
+    assert sizes == [6]
 
 
 def test_an_exception_before_the_first_byte_is_a_whole_500(
@@ -598,6 +616,20 @@ def test_an_application_goes_on_after_its_last_piece(context: Callable[[], Any])
         assert done == ["work"]
 
 
+def test_an_answer_that_loses_its_body_lets_the_application_go_on() -> None:
+    done: list[str] = []
+
+    async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await answer(send)
+            await asyncio.sleep(0.15)  # longer than one gets that is to end
+            done.append("work")
+
+    with handling(application, "asgi") as handler:
+        assert read(begun(handler, event(method="HEAD")))[1] == b""
+        assert done == ["work"]
+
+
 @pytest.mark.parametrize("context", [type(None), Context], ids=["whole", "streamed"])
 def test_what_fails_after_the_last_piece_is_logged_and_changes_nothing(
     context: Callable[[], Any], caplog: pytest.LogCaptureFixture
@@ -645,33 +677,83 @@ def test_a_request_finds_the_loop_as_the_one_before_it_did(context: Callable[[],
             assert body(handler(event(path=f"/{turns}"), context())) == b"ok"
 
 
-@pytest.mark.parametrize("listens", [True, False])
-def test_an_application_is_told_that_the_reader_has_left(listens: bool, caplog: pytest.LogCaptureFixture) -> None:
+PIECE = {"type": "http.response.body", "body": b"one", "more_body": True}
+
+
+def test_an_application_that_sends_is_told_that_the_reader_has_left(caplog: pytest.LogCaptureFixture) -> None:
     seen: list[str] = []
+
+    async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            for _ in range(2):
+                try:
+                    await send(PIECE)
+                except OSError as error:
+                    seen.append(str(error))
+            await send(PIECE)
+
+    with handling(application, "asgi") as handler:
+        stream = begun(handler, event())
+        next(stream)
+        stream.close()
+    assert seen == ["the client has left"] * 2
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def test_an_application_that_listens_is_told_there_and_can_end_what_sends() -> None:
+    seen: list[str] = []
+
+    async def sending(send: Any) -> None:
+        try:
+            while True:
+                with contextlib.suppress(OSError):
+                    await send(PIECE)
+                    await asyncio.sleep(0)
+                seen.append("failed")
+        except asyncio.CancelledError:
+            seen.append("cancelled")
 
     async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             raise ValueError("none here")
         await receive()
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        piece = {"type": "http.response.body", "body": b"one", "more_body": True}
-        if listens:
-            sending = asyncio.ensure_future(send(piece))
-            seen.append((await receive())["type"])
-            sending.cancel()
-        for _ in range(2):
-            try:
-                await send(piece)
-            except OSError as error:
-                seen.append(str(error))
-        await send(piece)
+        task = asyncio.ensure_future(sending(send))
+        seen.append((await receive())["type"])
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await task
 
     with handling(application, "asgi") as handler:
         stream = begun(handler, event())
         next(stream)
         stream.close()
-    assert seen == [*(["http.disconnect"] if listens else []), "the client has left", "the client has left"]
-    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+        assert seen == ["http.disconnect", "cancelled"]
+
+
+def test_a_generator_that_is_dropped_when_the_reader_has_left_ends_at_once() -> None:
+    seen: list[str] = []
+
+    async def pieces() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"piece"
+        finally:
+            await asyncio.sleep(0.01)
+            seen.append("ended")
+
+    async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            async for piece in pieces():
+                await send({**PIECE, "body": piece})
+
+    with handling(application, "asgi") as handler:
+        stream = begun(handler, event())
+        next(stream)
+        stream.close()
+        assert seen == ["ended"]
 
 
 def test_what_fails_when_the_reader_has_left_is_logged(caplog: pytest.LogCaptureFixture) -> None:
