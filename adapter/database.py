@@ -108,16 +108,11 @@ def settle(**_: Any) -> None:
 
 
 def close_all() -> None:
-    """Close the connections of every thread that answers requests: for a snapshot, before a fork, at the end."""
+    """Close the connections of every thread that answers requests: at a snapshot, a restore, a fork and the end."""
     thread = _request_thread()
     if thread is not None:
         thread.end(_close_connections)
     _close_connections()
-
-
-def after_restore() -> None:
-    """Drop what a snapshot has brought with it: no session of its time is alive."""
-    close_all()
 
 
 def abandon_request() -> None:

@@ -107,18 +107,15 @@ def encode(fields: Mapping[str, Any]) -> str:
 
 def error(error_type: str, error_message: str, stack: list[str], request_id: str | None) -> str:
     """A line about an error that ends an invocation or the boot, with the keys of AWS's own runtime."""
-    return encode(
-        {
-            "timestamp": timestamp(logging.makeLogRecord({})),
-            "level": "ERROR",
-            "message": f"{error_type}: {error_message}",
-            "logger": "adapter.runtime",
-            "stackTrace": stack,
-            "errorType": error_type,
-            "errorMessage": error_message,
-            "requestId": request_id,
-        }
-    )
+    fields = {"stackTrace": stack, "errorType": error_type, "errorMessage": error_message}
+    return note("ERROR", f"{error_type}: {error_message}", request_id, **fields)
+
+
+def note(level: str, message: str, request_id: str | None, **fields: Any) -> str:
+    """A line of the runtime's own, for which there is no log record."""
+    made = timestamp(logging.makeLogRecord({}))
+    known = {"timestamp": made, "level": level, "message": message, "logger": "adapter.runtime"}
+    return encode({**known, **fields, "requestId": request_id})
 
 
 def _fields(record: logging.LogRecord, invocation: Invocation | None) -> dict[str, Any]:

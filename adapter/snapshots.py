@@ -75,7 +75,7 @@ def renew() -> None:
         if module is not None:
             reseed(module)
     limits.alarm.forget()
-    database.after_restore()
+    database.close_all()
 
 
 # OpenSSL sees by itself that it was forked, as its process has another id; a restored one has the same.

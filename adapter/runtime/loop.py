@@ -17,7 +17,7 @@ from ..exceptions import AdapterError, ConfigurationError, RuntimeAPIError, Runt
 from ..limits import DeadlineExceeded
 from .client import Invocation, ReaderGoneError, RefusedError, RuntimeClient
 from .context import LambdaContext
-from .report import Report
+from .report import Report, tell
 
 Handler = Callable[[Any, Any], Any]
 
@@ -79,7 +79,7 @@ def serve(client: RuntimeClient, handler: Handler) -> NoReturn:
             try:
                 _serve(client, handler, invocation)
             except RefusedError as error:
-                print(f"[ERROR] (request {invocation.request_id}) {error}", file=sys.stderr, flush=True)  # noqa: T201
+                tell("ERROR", str(error), invocation.request_id)
             finally:
                 afterwards.run()
     finally:
@@ -117,7 +117,7 @@ def _stream(client: RuntimeClient, invocation: Invocation, pieces: Iterator[byte
         else:
             answer.end()
     except ReaderGoneError:
-        print(f"[INFO] (request {invocation.request_id}) The client left before the answer's end.", file=sys.stderr)  # noqa: T201
+        tell("INFO", "The client left before the answer's end.", invocation.request_id)
     finally:
         _close(pieces, invocation)
 

@@ -32,12 +32,10 @@ class Report:
         self.error_type = error.error_type if isinstance(error, RuntimeFault) else type(error).__name__
         stack = [] if explained else details.stack.format()
         if logs.wants_json(os.environ):
-            line = log_lines.error(self.error_type, message, stack, request_id)
+            _print(log_lines.error(self.error_type, message, stack, request_id))
         else:
-            where = f" (request {request_id})" if request_id else ""
-            log = f"{self.error_type}: {message}" if explained else "".join(details.format())
-            line = f"[ERROR]{where} {log.rstrip()}" + (f"\n{_LATE}" if message is _LATE else "")
-        print(line, file=sys.stderr, flush=True)  # noqa: T201
+            text = f"{self.error_type}: {message}" if explained else "".join(details.format()).rstrip()
+            tell("ERROR", f"{text}\n{_LATE}" if message is _LATE else text, request_id)
         report = {
             "errorMessage": message,
             "errorType": self.error_type,
@@ -59,6 +57,19 @@ class Report:
             }
         )
         """The exception as X-Ray shows it, on one line."""
+
+
+def tell(level: str, message: str, request_id: str | None = None) -> None:
+    """Write a line of the runtime's own to the log, in the format of all others."""
+    if logs.wants_json(os.environ):
+        _print(log_lines.note(level, message, request_id))
+    else:
+        where = f" (request {request_id})" if request_id else ""
+        _print(f"[{level}]{where} {message}")
+
+
+def _print(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _text(error: BaseException) -> str:

@@ -29,7 +29,7 @@ from ..exceptions import RuntimeAPIError
 from .client import Invocation, RuntimeClient
 from .immortal import immortalise
 from .loop import serve, stop
-from .report import Report
+from .report import Report, tell
 
 logger = logging.getLogger("adapter.workers")
 
@@ -129,7 +129,7 @@ class _Pool:
         self._due[number] = now + too_soon * _TOO_SOON
         # In the words of the platform, as it says this of a process that it has started itself.
         ending = f"signal: {signal.strsignal(-status)}".lower() if status < 0 else f"exit status {status}"
-        _log(f"Worker {number} ended ({ending}), and is replaced.")
+        tell("ERROR", f"Worker {number} ended ({ending}), and is replaced.")
         invocation = self._at_hand[number * _ID_LENGTH :][:_ID_LENGTH].rstrip(b"\0").decode()
         if invocation:
             self._fail(invocation, ending)
@@ -164,9 +164,9 @@ class _Pool:
         except SystemExit as ending:
             status = ending.code if isinstance(ending.code, int) else int(ending.code is not None)
             if isinstance(ending.code, str):
-                _log(ending.code)
+                tell("ERROR", ending.code)
         except RuntimeAPIError as error:
-            _log(f"Worker {number}: {error}")
+            tell("ERROR", f"Worker {number}: {error}")
             status = os.EX_UNAVAILABLE
         except BaseException as error:
             Report(error)
@@ -209,10 +209,6 @@ def _fail_init(client: RuntimeClient, error: Exception) -> NoReturn:
     sys.exit(1)
 
 
-def _log(message: str) -> None:
-    print(f"[ERROR] {message}", file=sys.stderr, flush=True)  # noqa: T201
-
-
 def _name_threads() -> None:
     others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
     if others:
@@ -240,7 +236,7 @@ def _claim_output() -> None:
                     provider.connect(path)
                     os.dup2(provider.fileno(), descriptor)
         except OSError as error:
-            _log(f"The log lines of this worker go where those of all go, as there is nobody at {path}: {error}")
+            tell("ERROR", f"This worker's log lines go where those of all go, as there is nobody at {path}: {error}")
 
 
 def _claim_temporary_folder(folder: Path) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import subprocess
-import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +15,9 @@ import pytest
 from adapter import invocation
 from adapter.http import HTTPRequest
 
-ROOT = Path(__file__).parents[2]
+from . import processes
+from .processes import ROOT
+
 REQUEST_ID = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
 TRACE_ID = "1-5759e988-bd862e3fe1be46a994272793"
 
@@ -54,15 +54,6 @@ def record(
 
 def python(code: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run ``code`` with only ``environment`` of the variables that matter to it set."""
-    matter = ("AWS_", "FAAS_", "_X_AMZN", "DJANGO_")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(matter)}
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
-        cwd=cwd,
-        env={**inherited, "PYTHONPATH": os.pathsep.join([str(cwd), str(ROOT)]), **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    result = processes.python(textwrap.dedent(code), cwd, **environment)
     assert result.returncode == 0, result.stderr
     return result

@@ -382,7 +382,7 @@ def test_close_all_closes_whatever_state_a_connection_is_in(opened: Open, monkey
     assert len(wrapper.raws) == 2
     with monkeypatch.context() as patched:
         patched.setattr(Raw, "close", failing)
-        database.after_restore()
+        database.close_all()
     assert wrapper.connection is None
 
 

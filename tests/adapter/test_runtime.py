@@ -439,6 +439,16 @@ def service_address(request: Request) -> str:
     return f"{host}:{port}"
 
 
+def test_the_loops_own_lines_are_json_where_all_are(service: Service, tmp_path: Path) -> None:
+    service.answers = [event(1), answer("413 Too Large", b"{}"), event(2), Request.hang_up, event(3), ACCEPTED]
+    code = "def handler(event, context):\n    return 'x' if event != 2 else iter([b'piece'])"
+    result = run(service, tmp_path, code, FAAS_LOG_FORMAT="json")
+    refused, left = [json.loads(line) for line in result.stderr.splitlines()[:2]]
+    assert "refused an answer of 3 bytes: 413" in refused["message"]
+    assert (refused["level"], refused["requestId"], refused["logger"]) == ("ERROR", REQUEST_ID, "adapter.runtime")
+    assert (left["level"], left["message"]) == ("INFO", "The client left before the answer's end.")
+
+
 def test_a_generator_is_an_answer_too(service: Service, tmp_path: Path) -> None:
     service.answers = [event(1), ACCEPTED]
     run(service, tmp_path, "def handler(event, context):\n    yield b'a'\n    yield b'b'")
