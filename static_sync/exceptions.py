@@ -11,6 +11,7 @@ StaticSyncError
 │   ├── BucketNotFoundError  there is no such bucket
 │   ├── AccessDeniedError    the credentials are wrong, expired or not allowed to do this
 │   ├── WrongRegionError     the bucket lives in another region
+│   ├── ConflictError        somebody else has written the object meanwhile
 │   └── UnreadableAnswerError  an answer was cut short, or came from something that is no S3 service
 └── UploadsFailedError       some files did not reach the bucket; names each, with the reason
 """
@@ -65,6 +66,10 @@ class AccessDeniedError(BucketError):
 
 class WrongRegionError(BucketError):
     """The bucket lives in another region than the one requests were signed for."""
+
+
+class ConflictError(BucketError):
+    """An object is not what a conditional request expected it to be: somebody else has written it meanwhile."""
 
 
 class UnreadableAnswerError(BucketError):

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from static_sync.bucket import Bucket
-from static_sync.client import Client
-from static_sync.credentials import find_identity
 from static_sync.destination import Destination
-from static_sync.endpoint import aws_endpoint, custom_endpoint
 from static_sync.exceptions import UploadsFailedError, UsageError
 from static_sync.inventory import take_inventory
 from static_sync.manifest import read_manifest
 from static_sync.plan import make_plan
 from static_sync.report import SyncReport
 from static_sync.source import scan
+from static_sync.stores.s3.client import Client
+from static_sync.stores.s3.credentials import find_identity
+from static_sync.stores.s3.endpoint import aws_endpoint, custom_endpoint
+from static_sync.stores.s3.store import Bucket
 from static_sync.transfer import Outcome, transfer
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def sync(
     with Client(endpoint, identity) as client:
         bucket = Bucket(client, target)
         with _timed(seconds, "list"):
-            objects = bucket.list()
+            objects = bucket.listing()
         plan = make_plan(files, objects, target)
         with _timed(seconds, "upload"):
             outcome = Outcome() if dry_run else transfer(plan, bucket.put, workers)
@@ -114,8 +114,8 @@ def _from_folder(folder: Path) -> _Source:
 
 
 def _from_project(root: Path, settings: str | None) -> _Source:
-    from static_sync.collect import collect
-    from static_sync.project import load_project
+    from static_sync.collecting.collect import collect
+    from static_sync.collecting.project import load_project
 
     # Settings that print would otherwise spoil the JSON on standard output.
     with redirect_stdout(sys.stderr):

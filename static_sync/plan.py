@@ -13,14 +13,7 @@ if TYPE_CHECKING:
 
     from static_sync.destination import Destination
     from static_sync.inventory import StaticFile
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteObject:
-    """What a listing tells of an object. ``etag`` is without quotes: the MD5 in hex, save for KMS and multipart."""
-
-    etag: str
-    size: int
+    from static_sync.stores.contract import RemoteObject
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ from adapter.logs import LogOptions, Record
 from emulator.function.environment import FunctionSpec, lambda_variables
 from emulator.function.pool import Pool
 from tests.adapter.conftest import minimal_event
-from tests.adapter.invocations import REQUEST_ID, ROOT, context, no_invocation, python, record, request  # noqa: F401
+from tests.adapter.invocations import REQUEST_ID, context, no_invocation, python, record, request  # noqa: F401
+from tests.adapter.processes import ROOT
 from tests.emulator.helpers import Heard
 
 # %(request_id)s

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .invocations import ROOT, python
+from .invocations import python
+from .processes import ROOT
 
 
 def test_what_boots_a_function_boots_a_server_too() -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from static_sync.destination import Destination
-from static_sync.endpoint import aws_endpoint, custom_endpoint
 from static_sync.exceptions import UsageError
+from static_sync.stores.s3.endpoint import aws_endpoint, custom_endpoint
 
 
 @pytest.mark.parametrize(

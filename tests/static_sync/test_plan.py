@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from static_sync.destination import Destination
 from static_sync.exceptions import SourceError
 from static_sync.inventory import SHORT, Stage, StaticFile
-from static_sync.plan import RemoteObject, make_plan
+from static_sync.plan import make_plan
+from static_sync.stores.contract import RemoteObject
 
 DESTINATION = Destination("b", "static/")
 DIGESTS = ["0" * 32, "1" * 32]

@@ -11,16 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from static_sync import StaticSyncError, SyncReport, sync
-from static_sync.bucket import Bucket
-from static_sync.client import Client
-from static_sync.credentials import Identity, Keys
 from static_sync.destination import Destination
-from static_sync.endpoint import custom_endpoint
 from static_sync.exceptions import BucketNotFoundError, CredentialsError, SourceError, UploadsFailedError, UsageError
 from static_sync.inventory import take_inventory
 from static_sync.manifest import Manifest
 from static_sync.plan import Upload
 from static_sync.source import scan
+from static_sync.stores.s3.client import Client
+from static_sync.stores.s3.credentials import Identity, Keys
+from static_sync.stores.s3.endpoint import custom_endpoint
+from static_sync.stores.s3.store import Bucket
 from tests.static_sync.conftest import Moto, write
 from tests.static_sync.stub import Fault, StubS3
 
@@ -136,7 +136,7 @@ def test_any_key_comes_back_from_the_bucket(moto_server: Moto, bucket: str, tmp_
     with Client(custom_endpoint(moto_server.url, bucket), identity) as client:
         store = Bucket(client, destination)
         store.put(Upload(destination.prefix + name, file, "new"))
-        assert list(store.list()) == [destination.prefix + name]
+        assert list(store.listing()) == [destination.prefix + name]
 
 
 def test_only_the_prefix_is_looked_at_and_nothing_is_deleted(moto_server: Moto, bucket: str, source: Path) -> None:

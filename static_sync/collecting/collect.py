@@ -8,9 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from static_sync.collect_target import Target, find_target
-from static_sync.exceptions import CollectError, ProjectError, SourceError
-from static_sync.fingerprint import (
+from static_sync.collecting.fingerprint import (
     SETTLED_NS,
     class_context,
     fingerprint_inputs,
@@ -19,16 +17,18 @@ from static_sync.fingerprint import (
     settings_context,
     write_record,
 )
-from static_sync.leftovers import find_leftovers
-from static_sync.project import describe
+from static_sync.collecting.leftovers import find_leftovers
+from static_sync.collecting.project import describe
+from static_sync.collecting.target import Target, find_target
+from static_sync.exceptions import CollectError, ProjectError, SourceError
 from static_sync.source import IGNORE_PATTERNS, scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from static_sync.collecting.project import Project
     from static_sync.manifest import Manifest
-    from static_sync.project import Project
     from static_sync.source import Entry, Scan
 
 OWN_FOLDER = ".faas"

@@ -11,11 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from static_sync.bucket import WHOLE_FILE, Bucket
-from static_sync.client import ATTEMPTS, ATTEMPTS_TO_REACH, Client
-from static_sync.credentials import Identity, Keys
 from static_sync.destination import Destination
-from static_sync.endpoint import custom_endpoint
 from static_sync.exceptions import (
     AccessDeniedError,
     BucketError,
@@ -29,6 +25,10 @@ from static_sync.inventory import take_inventory
 from static_sync.manifest import Manifest
 from static_sync.plan import Plan, Upload, make_plan
 from static_sync.source import scan
+from static_sync.stores.s3.client import ATTEMPTS, ATTEMPTS_TO_REACH, Client
+from static_sync.stores.s3.credentials import Identity, Keys
+from static_sync.stores.s3.endpoint import custom_endpoint
+from static_sync.stores.s3.store import WHOLE_FILE, Bucket
 from static_sync.transfer import transfer
 from tests.static_sync.conftest import write
 from tests.static_sync.stub import Fault, StubS3
@@ -56,7 +56,7 @@ def bucket(stub: StubS3, waits: Waits) -> Iterator[Bucket]:
 
 
 def plan_of(folder: Path, bucket: Bucket) -> Plan:
-    return make_plan(take_inventory(scan(folder).entries, Manifest()), bucket.list(), DESTINATION)
+    return make_plan(take_inventory(scan(folder).entries, Manifest()), bucket.listing(), DESTINATION)
 
 
 def many(folder: Path, number: int) -> dict[str, bytes]:
@@ -109,7 +109,7 @@ def test_passing_faults_lose_no_file(
 def test_waiting_grows_and_is_left_to_chance(stub: StubS3, bucket: Bucket, waits: Waits) -> None:
     stub.fault = lambda _number, _method, _key: "SlowDown"
     with pytest.raises(BucketError, match="503 SlowDown"):
-        bucket.list()
+        bucket.listing()
     assert len(stub.requests) == ATTEMPTS
     assert len(waits) == ATTEMPTS - 1
     assert len(set(waits)) == len(waits)
@@ -120,21 +120,21 @@ def test_a_listing_that_is_cut_without_notice_is_asked_for_again(stub: StubS3, b
     stub.objects = {"static/a.css": b"a"}
     half = stub.listing("static/", "")[:-40].decode()
     stub.fault = lambda number, _method, _key: (200, half, {}) if number == 1 else None
-    assert list(bucket.list()) == ["static/a.css"]
+    assert list(bucket.listing()) == ["static/a.css"]
     assert stub.count("GET") == 2
 
 
 def test_a_web_page_is_no_listing(stub: StubS3, bucket: Bucket) -> None:
     stub.fault = lambda _number, _method, _key: (200, "<html><p>Welcome</html>", {})
     with pytest.raises(UnreadableAnswerError, match="Is it an S3 endpoint"):
-        bucket.list()
+        bucket.listing()
 
 
 def test_a_listing_is_read_to_its_end(stub: StubS3, bucket: Bucket) -> None:
     stub.page = 3
     stub.objects = {f"static/{name}": b"x" for name in ("a b", "a+b", "%41", "ü", "ü", "&;", "~", "日本")}
     stub.objects["static-old/x"] = b"y"
-    assert bucket.list().keys() == stub.objects.keys() - {"static-old/x"}
+    assert bucket.listing().keys() == stub.objects.keys() - {"static-old/x"}
     assert stub.count("GET") == 3
 
 
@@ -145,7 +145,7 @@ def test_a_listing_that_runs_in_a_circle_is_left(stub: StubS3, bucket: Bucket) -
     )
     stub.fault = lambda _number, _method, _key: (200, page, {})
     with pytest.raises(UnreadableAnswerError, match="same page"):
-        bucket.list()
+        bucket.listing()
 
 
 def error(code: str, message: str = "m", more: str = "") -> str:
@@ -184,7 +184,7 @@ def test_refusals_teach(
 ) -> None:
     stub.fault = lambda _number, _method, _key: (status, body, headers)
     with pytest.raises(kind) as caught:
-        bucket.list()
+        bucket.listing()
     assert says in str(caught.value)
     assert len(stub.requests) == 1
 
@@ -197,7 +197,7 @@ def test_an_endpoint_where_nothing_listens_is_named_soon(waits: Waits) -> None:
             Client(custom_endpoint(url, "b"), IDENTITY, sleep=waits) as client,
             pytest.raises(UnreachableError, match="nothing listens there"),
         ):
-            Bucket(client, DESTINATION).list()
+            Bucket(client, DESTINATION).listing()
     assert len(waits) == ATTEMPTS_TO_REACH - 1
 
 
@@ -206,7 +206,7 @@ def test_a_host_that_is_none_is_named(waits: Waits) -> None:
         Client(custom_endpoint("http://nowhere.invalid", "b"), IDENTITY, sleep=waits) as client,
         pytest.raises(UnreachableError, match="there is no such host"),
     ):
-        Bucket(client, DESTINATION).list()
+        Bucket(client, DESTINATION).listing()
 
 
 def test_plain_http_taken_for_tls_is_explained(stub: StubS3, waits: Waits) -> None:
@@ -215,7 +215,7 @@ def test_plain_http_taken_for_tls_is_explained(stub: StubS3, waits: Waits) -> No
         Client(custom_endpoint(url, "b"), IDENTITY, sleep=waits) as client,
         pytest.raises(UnreachableError, match="TLS failed"),
     ):
-        Bucket(client, DESTINATION).list()
+        Bucket(client, DESTINATION).listing()
 
 
 def test_a_file_that_changed_since_the_inventory_is_not_sent(stub: StubS3, bucket: Bucket, tmp_path: Path) -> None:

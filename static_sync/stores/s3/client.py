@@ -16,16 +16,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, Self
 
-from static_sync.answers import parse_error
 from static_sync.exceptions import UnreachableError
-from static_sync.signing import SignedRequest, Signer, encode_path, encode_query
+from static_sync.stores.s3.answers import parse_error
+from static_sync.stores.s3.signing import SignedRequest, Signer, encode_path, encode_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from ssl import SSLContext
 
-    from static_sync.credentials import Identity
-    from static_sync.endpoint import Endpoint
+    from static_sync.stores.s3.credentials import Identity
+    from static_sync.stores.s3.endpoint import Endpoint
 
 ATTEMPTS = 10
 # An address nobody answers at is seldom a fault that passes: the person who mistyped it shall not wait for long.

@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus
 from xml.parsers import expat
 
 from static_sync.exceptions import UnreadableAnswerError
-from static_sync.plan import RemoteObject
+from static_sync.stores.contract import RemoteObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from static_sync.leftovers import find_leftovers
+from static_sync.collecting.leftovers import find_leftovers
 from static_sync.manifest import Manifest
 
 MANIFEST = Manifest("staticfiles.json", frozenset({"a.111111111111.css", "README.222222222222"}))

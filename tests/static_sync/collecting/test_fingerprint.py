@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from static_sync.fingerprint import (
+from static_sync.collecting.fingerprint import (
     class_context,
     fingerprint_inputs,
     fingerprint_outputs,

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from static_sync.answers import parse_error, parse_page
 from static_sync.exceptions import UnreadableAnswerError
-from static_sync.plan import RemoteObject
+from static_sync.stores.contract import RemoteObject
+from static_sync.stores.s3.answers import parse_error, parse_page
 
 
 def listing(*keys: str, more: str = "<IsTruncated>false</IsTruncated>") -> bytes:

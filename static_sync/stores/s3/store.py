@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from static_sync.answers import parse_error, parse_page
 from static_sync.exceptions import (
     AccessDeniedError,
     BucketError,
@@ -17,12 +16,14 @@ from static_sync.exceptions import (
     UnreadableAnswerError,
     WrongRegionError,
 )
-from static_sync.signing import EMPTY_SHA256
+from static_sync.stores.s3.answers import parse_error, parse_page
+from static_sync.stores.s3.signing import EMPTY_SHA256
 
 if TYPE_CHECKING:
-    from static_sync.client import Answer, Client
     from static_sync.destination import Destination
-    from static_sync.plan import RemoteObject, Upload
+    from static_sync.plan import Upload
+    from static_sync.stores.contract import RemoteObject
+    from static_sync.stores.s3.client import Answer, Client
 
 # Files up to this many bytes are read whole, so that what was hashed is what is sent; larger ones stream.
 WHOLE_FILE = 8 << 20
@@ -105,7 +106,7 @@ class Bucket:
         self._client = client
         self._destination = destination
 
-    def list(self) -> dict[str, RemoteObject]:
+    def listing(self) -> dict[str, RemoteObject]:
         """Every object below the prefix by its key: a request for each 1,000.
 
         Raises a `BucketError`; a listing that was cut short is never taken for a whole one.

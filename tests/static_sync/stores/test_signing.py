@@ -12,8 +12,8 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from static_sync.credentials import Keys
-from static_sync.signing import SignedRequest, Signer, encode_path, encode_query
+from static_sync.stores.s3.credentials import Keys
+from static_sync.stores.s3.signing import SignedRequest, Signer, encode_path, encode_query
 
 NOW = datetime(2026, 7, 28, 23, 59, 58, tzinfo=UTC)
 KEYS = Keys("AKIDEXAMPLE", "secret/+key")

@@ -1,0 +1,1 @@
+"""Where files go: one small interface (`Store`), an implementation a service."""
