@@ -6,12 +6,16 @@ import asyncio
 import contextlib
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import aiohttp
 from yarl import URL
+
+from static_sync.exceptions import UnreadableAnswerError
+from static_sync.stores.s3.answers import parse_page
 
 from .exceptions import BucketError
 from .http import Response
@@ -108,6 +112,8 @@ class BucketClient:
     async def get(self, path: str, headers: Mapping[str, str], method: str = "GET") -> Response:
         """The object whose key is ``path`` (percent-encoded, with its leading slash) without that slash.
 
+        A ``path`` that is a query asks of the bucket itself.
+
         Raises `BucketError` when the bucket can't be reached.
         """
         if self._session is None:
@@ -134,6 +140,18 @@ class BucketClient:
                 return Response(answer.status, kept, body)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise BucketError(f"The bucket at {self._base} can't be reached: {error}") from error
+
+    async def names(self, prefix: str) -> Collection[str]:
+        """The keys that begin with ``prefix``, up to a thousand; none where the bucket can't be listed.
+
+        Raises `BucketError` when the bucket can't be reached.
+        """
+        encoded = quote(prefix, safe="", errors="surrogateescape")
+        answer = await self.get(f"?encoding-type=url&list-type=2&prefix={encoded}", {})
+        try:
+            return parse_page(answer.body).objects if answer.status == 200 else ()
+        except UnreadableAnswerError:
+            return ()
 
     async def close(self) -> None:
         if self._session is not None:

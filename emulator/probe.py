@@ -61,6 +61,7 @@ def _settings(folder: Path, name: str) -> dict[str, Any]:
 
     try:
         installed = [str(app) for app in settings.INSTALLED_APPS]
+        static = settings.STORAGES.get("staticfiles", {})
         about = {
             "settings": name,
             "static_url": (settings.STATIC_URL or "") if _serves_static(installed) else None,
@@ -69,10 +70,11 @@ def _settings(folder: Path, name: str) -> dict[str, Any]:
             "media_url": settings.MEDIA_URL or None,
             "media_root": str(settings.MEDIA_ROOT) if settings.MEDIA_ROOT else None,
             "static_root": str(settings.STATIC_ROOT) if settings.STATIC_ROOT else None,
+            "static_manifest": str(static.get("OPTIONS", {}).get("manifest") or "") or None,
             "static_dirs": [
                 str(entry[1] if isinstance(entry, list | tuple) else entry) for entry in settings.STATICFILES_DIRS
             ],
-            "static_backend": settings.STORAGES.get("staticfiles", {}).get("BACKEND", ""),
+            "static_backend": static.get("BACKEND", ""),
             "media_in_files": _in_files(settings.STORAGES.get("default", {}).get("BACKEND", "")),
             "debug": bool(settings.DEBUG),
             "allowed_hosts": [str(host) for host in settings.ALLOWED_HOSTS],

@@ -38,6 +38,7 @@ class Project:
     """The path of MEDIA_URL where uploads live in the bucket; None where Django serves them, or nobody does."""
     media_root: Path | None
     static_root: Path | None
+    static_manifest: Path | None
     static_dirs: tuple[Path, ...]
     hashes_static: bool
     """Static files have another name in each version, which the function reads from a manifest at its start."""
@@ -110,6 +111,7 @@ def _project(folder: Path, about: dict[str, Any]) -> Project:
         media_path=media_path,
         media_root=_below(folder, about["media_root"]),
         static_root=_below(folder, about["static_root"]),
+        static_manifest=_below(folder, about["static_manifest"]),
         static_dirs=tuple(folder / entry for entry in about["static_dirs"]),
         hashes_static=about["static_backend"] != _PLAIN_STATIC,
         debug=about["debug"],

@@ -14,6 +14,10 @@ from .exceptions import BucketError
 from .project import Project
 
 _MODULE = "static_sync"
+# What a project's STATIC_SYNC may say of the real bucket and CDN is not for this one.
+_NOT_HERE = tuple(
+    word for option in ("--distribution", "--cache-tag", "--encryption", "--kms-key") for word in (option, "none")
+)
 
 
 class StaticFiles:
@@ -48,11 +52,11 @@ class StaticFiles:
 
     def manifest(self) -> str | None:
         """A digest of the manifest the function has read at its start, None where there is none."""
-        root = self._project.static_root
-        if not self._project.hashes_static or root is None:
+        root, apart = self._project.static_root, self._project.static_manifest
+        if not self._project.hashes_static or (root is None and apart is None):
             return None
         digest = hashlib.sha256()
-        for path in sorted(root.glob("*.json")):
+        for path in [apart] if apart is not None else sorted(root.glob("*.json") if root else ()):
             with contextlib.suppress(OSError):
                 digest.update(path.read_bytes())
         return digest.hexdigest()
@@ -79,6 +83,7 @@ class StaticFiles:
             f"s3://{self._bucket}/{url_path.strip('/')}",
             "--endpoint-url",
             self._endpoint,
+            *_NOT_HERE,
             *options,
             cwd=self._project.folder,
             env=dict(self._variables),

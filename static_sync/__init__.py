@@ -1,6 +1,6 @@
-"""Pushes a site's static files to object storage: what is missing or changed there, in the fewest requests possible.
+"""Brings a site's static files to object storage and CDN: what is missing or changed there, in the fewest requests.
 
-Importing the package costs nothing; `sync` and its report are loaded when they are first asked for.
+Importing the package costs nothing; each function is loaded when it is first asked for.
 """
 
 from __future__ import annotations
@@ -11,11 +11,34 @@ from static_sync.exceptions import StaticSyncError
 
 if TYPE_CHECKING:
     from static_sync.job import sync
+    from static_sync.published import CheckReport, ReleasesReport, check, releases, rollback
     from static_sync.report import SyncReport
+    from static_sync.retirement import PruneReport, prune
 
-__all__ = ["StaticSyncError", "SyncReport", "sync"]
+__all__ = [
+    "CheckReport",
+    "PruneReport",
+    "ReleasesReport",
+    "StaticSyncError",
+    "SyncReport",
+    "check",
+    "prune",
+    "releases",
+    "rollback",
+    "sync",
+]
 
-_HOMES = {"sync": "static_sync.job", "SyncReport": "static_sync.report"}
+_HOMES = {
+    "CheckReport": "published",
+    "PruneReport": "retirement",
+    "ReleasesReport": "published",
+    "SyncReport": "report",
+    "check": "published",
+    "prune": "retirement",
+    "releases": "published",
+    "rollback": "published",
+    "sync": "job",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -23,4 +46,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

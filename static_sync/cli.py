@@ -1,49 +1,80 @@
-"""``static-sync``, also ``python -m static_sync``."""
+"""``static-sync``, also ``python -m static_sync``.
+
+The parser is the standard library's: this command starts often and mostly finds nothing to do, and click would add a
+tenth and more to the processor time of such a run.
+"""
 
 from __future__ import annotations
 
+import argparse
+import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NoReturn
 
-from static_sync import options
+from static_sync import options, output
+from static_sync.exceptions import UsageError
 
 if TYPE_CHECKING:
-    from click import Command
+    from collections.abc import Sequence
+
+    from static_sync.options import Command
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command and end the process with its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    command, rest = options.choose(arguments)
     try:
-        command = _command()
-    except ImportError:
-        sys.exit("static-sync needs click, which comes with the extra: pip install 'django-faas[static]'")
-    command.main(arguments, prog_name="static-sync")
+        given = _parse(command, rest)
+    except UsageError as error:
+        sys.exit(output.fail(error, as_json="--json" in rest, stdout=sys.stdout, stderr=sys.stderr))
+    sys.exit(output.run(command, given, root=None, stdout=sys.stdout, stderr=sys.stderr))
 
 
-def _command() -> Command:
-    import click
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message[:1].upper()}{message[1:]}. See {self.prog} --help.")
 
-    from static_sync.output import run
 
-    @click.pass_context
-    def static_sync(context: click.Context, /, destination: str, **given: Any) -> None:
-        context.exit(run(destination, stdout=sys.stdout, stderr=sys.stderr, **given))
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """As wide as the terminal, but no wider than what can be read; without ``shutil``, which costs start-up time."""
 
-    parameters: list[click.Parameter] = [click.Argument(["destination"], metavar="s3://BUCKET/PREFIX")]
-    for option in (*options.OPTIONS, options.SETTINGS_OPTION):
-        if option.metavar is None:
-            parameters.append(click.Option([option.flag, option.parameter], is_flag=True, help=option.help))
-        else:
-            kind = click.INT if option.is_number else click.STRING
-            parameters.append(
-                click.Option([option.flag, option.parameter], type=kind, metavar=option.metavar, help=option.help)
-            )
-    examples = "\n".join(f"  {command}\n      {purpose}" for command, purpose in options.EXAMPLES)
-    return click.Command(
-        "static-sync",
-        callback=static_sync,
-        params=parameters,
-        help=f"{options.SUMMARY}\n\n{options.DESTINATION_HELP}",
-        # \b keeps click from filling the lines that follow.
-        epilog=f"\b\nExamples:\n{examples}\n\n{options.EXIT_CODES}",
+    def __init__(self, prog: str) -> None:
+        try:
+            columns = os.get_terminal_size().columns
+        except OSError:
+            columns = 0
+        super().__init__(prog, max_help_position=26, width=min(columns or 120, 120) - 2)
+
+
+def _parse(command: Command, arguments: list[str]) -> dict[str, object]:
+    parser = _Parser(
+        prog=command.words,
+        usage=f"{command.words} [s3://BUCKET/PREFIX] [options]",
+        description=command.summary,
+        epilog=options.epilog(command),
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+        add_help=False,
     )
+    options.add_arguments(parser, command)
+    given, extra = parser.parse_known_args(arguments)
+    if extra:
+        raise UsageError(_explain(extra[0], command, given.destination))
+    return vars(given)
+
+
+def _explain(word: str, command: Command, destination: str | None) -> str:
+    """What is wrong with a word that the parser could make nothing of."""
+    if destination in options.COMMANDS:
+        return f"A command comes first: static-sync {destination} s3://BUCKET/PREFIX ..."
+    if not word.startswith("-"):
+        if destination and (meant := options.did_you_mean(destination, options.COMMANDS)):
+            return f"There is no command {destination}{meant}"
+        return f"One destination at a time: {destination} is one, {word} another."
+    flag = word.partition("=")[0]
+    of_others = [other for other in options.COMMANDS.values() if flag in (option.flag for option in other.options)]
+    if of_others:
+        return f"{flag} is no option of {command.words}, but of {' and '.join(other.words for other in of_others)}."
+    meant = options.did_you_mean(flag, [option.flag for option in command.options])
+    return f"There is no option {flag}{meant or '.'} See {command.words} --help."

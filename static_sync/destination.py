@@ -17,12 +17,17 @@ class Destination:
 
     bucket: str
     prefix: str
+    scheme: str = "s3"
 
     @classmethod
     def parse(cls, url: str) -> Destination:
-        """Read ``s3://bucket/prefix``. The text is taken literally: ``%20`` is three characters of the key."""
+        """Read ``s3://bucket/prefix``, or ``gs://`` for Google Cloud Storage.
+
+        The text is taken literally: ``%20`` is three characters of the key.
+        """
         scheme, separator, rest = url.partition("://")
-        if not separator or scheme.lower() != "s3":
+        scheme = scheme.lower()
+        if not separator or scheme not in ("s3", "gs"):
             raise UsageError(
                 f"{url!r} is not a destination: write s3://BUCKET/PREFIX, for example s3://my-site/static. "
                 "Other services that speak S3 are reached with --endpoint-url."
@@ -30,8 +35,8 @@ class Destination:
         bucket, _, prefix = rest.partition("/")
         if not _BUCKET.fullmatch(bucket):
             raise UsageError(
-                f"{url!r} names no bucket: after s3:// comes a bucket's name of 3 to 63 letters, digits, dots and "
-                f"hyphens, but there is {bucket!r}."
+                f"{url!r} names no bucket: after {scheme}:// comes a bucket's name of 3 to 63 letters, digits, dots "
+                f"and hyphens, but there is {bucket!r}."
             )
         prefix = prefix.strip("/")
         if prefix and any(part in ("", ".", "..") for part in prefix.split("/")):
@@ -41,7 +46,7 @@ class Destination:
             )
         if len(prefix.encode(errors="surrogatepass")) >= MAX_KEY_BYTES:
             raise UsageError(f"The prefix of the destination is longer than a key may be ({MAX_KEY_BYTES} bytes).")
-        return cls(bucket, f"{prefix}/" if prefix else "")
+        return cls(bucket, f"{prefix}/" if prefix else "", scheme)
 
     def __str__(self) -> str:
-        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
+        return f"{self.scheme}://{self.bucket}/{self.prefix}".rstrip("/")

@@ -13,6 +13,11 @@ StaticSyncError
 │   ├── WrongRegionError     the bucket lives in another region
 │   ├── ConflictError        somebody else has written the object meanwhile
 │   └── UnreadableAnswerError  an answer was cut short, or came from something that is no S3 service
+├── ManifestError            the manifest that the storage reads at run time is not there, or lacks a name
+├── RecordError              a release record in the bucket cannot be read
+├── ReleaseError             there is no such release in the bucket, or it is not whole any more
+├── PruneRefusedError        more would be deleted than the guard allows, or without a guard against other runs
+├── CdnError                 the CDN refused an invalidation; the files themselves have arrived
 └── UploadsFailedError       some files did not reach the bucket; names each, with the reason
 """
 
@@ -74,6 +79,26 @@ class ConflictError(BucketError):
 
 class UnreadableAnswerError(BucketError):
     """The body of an answer is not the XML document it should be."""
+
+
+class ManifestError(StaticSyncError, ValueError):
+    """The manifest that the storage reads at run time is not there, or lacks a name; Django raises a ValueError."""
+
+
+class RecordError(StaticSyncError):
+    """A release record in the bucket is not what this version writes."""
+
+
+class ReleaseError(StaticSyncError):
+    """There is no such release to go back to, or files of it were deleted."""
+
+
+class PruneRefusedError(StaticSyncError):
+    """Deleting obsolete objects would not be safe, or would delete more than the guard allows; nothing was deleted."""
+
+
+class CdnError(StaticSyncError):
+    """The CDN refused an invalidation; the files themselves have arrived."""
 
 
 class UploadsFailedError(StaticSyncError):

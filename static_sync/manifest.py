@@ -28,13 +28,19 @@ def read_manifest(folder: Path) -> Manifest:
     Raises `SourceError` for a ``staticfiles.json`` that is not such a manifest: a site whose templates read it would
     answer every page with an error.
     """
-    path = folder / MANIFEST_NAME
     try:
-        content = json.loads(path.read_bytes())
-        paths = content["paths"]
-        return Manifest(MANIFEST_NAME, frozenset(_text(hashed) for hashed in paths.values()))
+        return read_manifest_file(folder / MANIFEST_NAME)
     except FileNotFoundError:
         return Manifest()
+
+
+def read_manifest_file(path: Path) -> Manifest:
+    """The manifest ``path``; raises `FileNotFoundError`, and `SourceError` as `read_manifest` does."""
+    try:
+        content = json.loads(path.read_bytes())
+        return Manifest(path.name, frozenset(_text(hashed) for hashed in content["paths"].values()))
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:

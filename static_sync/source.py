@@ -8,16 +8,17 @@ else is an error that names it, raised before anything is sent.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from static_sync.exceptions import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 # The patterns collectstatic leaves out by default (`StaticFilesConfig.ignore_patterns`): `.git` and `.env` stay home.
 IGNORE_PATTERNS = ("CVS", ".*", "*~")
@@ -43,12 +44,22 @@ class Scan:
     ignored: tuple[str, ...]
 
 
-def scan(folder: Path, ignore: Sequence[str] = IGNORE_PATTERNS) -> Scan:
-    """Walk ``folder``; raises `SourceError` that lists every file or folder which cannot or must not be uploaded."""
+def scan(
+    folder: Path,
+    ignore: Sequence[str] = IGNORE_PATTERNS,
+    *,
+    left_out: Callable[[str], bool] | None = None,
+    follow_links: bool = False,
+) -> Scan:
+    """Walk ``folder``; raises `SourceError` that lists every file or folder which cannot or must not be uploaded.
+
+    ``ignore`` are patterns as collectstatic takes them, ``left_out`` tells by the path what else is not wanted.
+    ``follow_links`` is for links out of the folder; those within it are always followed.
+    """
     if not folder.is_dir():
         found = "a file, not a folder" if folder.exists() else "not there"
         raise SourceError(f"The source {folder} is {found}. Name the folder that holds the static files.")
-    walk = _Walk(os.path.realpath(folder), ignore)
+    walk = _Walk(os.path.realpath(folder), ignore, left_out, follow_links=follow_links)
     walk.visit(walk.root, "", (walk.root,))
     if walk.problems:
         shown = [f"  {problem}" for problem in walk.problems[:_SHOWN_PROBLEMS]]
@@ -59,9 +70,14 @@ def scan(folder: Path, ignore: Sequence[str] = IGNORE_PATTERNS) -> Scan:
 
 
 class _Walk:
-    def __init__(self, root: str, ignore: Sequence[str]) -> None:
+    def __init__(
+        self, root: str, ignore: Sequence[str], left_out: Callable[[str], bool] | None, *, follow_links: bool
+    ) -> None:
         self.root = root
-        self.ignore = ignore
+        # One expression for all patterns: they are held against the name and the path of each of thousands of files.
+        self._ignored = re.compile("|".join(map(translate, ignore)) or r"(?!)").match
+        self._left_out = left_out
+        self._follow_links = follow_links
         self.entries: list[Entry] = []
         self.ignored: list[str] = []
         self.problems: list[str] = []
@@ -76,7 +92,11 @@ class _Walk:
             return
         for item in found:
             name = f"{prefix}{item.name}"
-            if any(fnmatchcase(item.name, pattern) or fnmatchcase(name, pattern) for pattern in self.ignore):
+            if (
+                self._ignored(item.name)
+                or (prefix and self._ignored(name))
+                or (self._left_out and self._left_out(name))
+            ):
                 self.ignored.append(_shown(name))
                 continue
             try:
@@ -96,10 +116,12 @@ class _Walk:
             if not os.path.lexists(path) or Path(path).is_symlink():
                 self.problems.append(f"{name}: a link to {Path(item.path).readlink()}, which leads nowhere")
                 return
-            if path != self.root and not path.startswith(self.root + os.sep):
-                self.problems.append(f"{name}: a link out of the source, to {path}; copy the file in, or remove it")
+            if not self._follow_links and path != self.root and not path.startswith(self.root + os.sep):
+                self.problems.append(
+                    f"{name}: a link out of the source, to {path}; copy the file in, remove it, or pass --follow-links"
+                )
                 return
-        status = os.stat(path)  # noqa: PTH116 - a Path for each of thousands of files doubles the walk's time
+        status = item.stat() if path == item.path else os.stat(path)  # noqa: PTH116 - a Path for each of thousands
         if stat.S_ISDIR(status.st_mode):
             if path in above:
                 self.problems.append(f"{name}: a link to a folder that holds it, so the walk would never end")

@@ -2,80 +2,222 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import threading
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from static_sync.exceptions import (
     AccessDeniedError,
+    BucketError,
     BucketNotFoundError,
+    ConflictError,
     CredentialsError,
+    SourceError,
     StaticSyncError,
     UnreachableError,
     WrongRegionError,
 )
+from static_sync.inventory import variant_name
+from static_sync.stage import Stage
+from static_sync.stores.contract import ABSENT, Body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from concurrent.futures import Future
+    from collections.abc import Iterator
 
-    from static_sync.plan import Plan, Upload
+    from static_sync.compress import Compressor
+    from static_sync.inventory import StaticFile
+    from static_sync.plan import Plan, Step
+    from static_sync.progress import Progress
+    from static_sync.stores.contract import Store
 
 # What fails for one file with these will fail for each: trying thousands more only hides the reason.
 _HOPELESS = (AccessDeniedError, BucketNotFoundError, CredentialsError, UnreachableError, WrongRegionError)
+# Files up to this many bytes are held in memory, one a worker; larger ones are read while they are sent.
+_WHOLE_FILE = 1 << 20
+# Larger ones that are compressed are held all the same, but few at a time.
+_LARGE_AT_A_TIME = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An upload that did not succeed, and why."""
+    """A step that did not succeed, and why."""
 
-    upload: Upload
+    step: Step
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
-    """What became of each upload of a plan: every one is in exactly one of the three."""
+    """What became of each step of a plan: every one is in exactly one of ``done``, ``failed``, ``conflicts`` and
+    ``not_tried``.
 
-    done: tuple[Upload, ...] = ()
-    failed: tuple[Failure, ...] = ()
-    not_tried: tuple[Upload, ...] = ()
+    ``conflicts`` are steps for objects that somebody else has written meanwhile. ``etags`` gives, by name, the ETags of
+    written objects that are no MD5; ``variants`` counts the compressed variants put.
+    """
+
+    done: list[Step] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    conflicts: list[Step] = field(default_factory=list)
+    not_tried: list[Step] = field(default_factory=list)
+    etags: dict[str, str] = field(default_factory=dict)
+    variants: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether every step is done."""
+        return not (self.failed or self.conflicts or self.not_tried)
+
+    def add(self, before: Outcome) -> None:
+        """Take in what was done ``before``, in another round of the same run."""
+        self.done[:0] = before.done
+        self.etags = before.etags | self.etags
+        self.variants += before.variants
 
 
-def transfer(plan: Plan, put: Callable[[Upload], None], workers: int) -> Outcome:
-    """Put the plan's uploads, up to ``workers`` at a time; a stage begins when the one before it is complete.
+def transfer(plan: Plan, store: Store, workers: int, compressor: Compressor | None, progress: Progress) -> Outcome:
+    """Carry out the steps, up to ``workers`` at a time; a stage begins when the one before it is complete.
 
     After a failure the rest of its stage is still tried, unless the fault concerns every request, and no later stage
-    is: a manifest never arrives before a file it names. Any other exception of ``put`` is a fault of ours, and raised.
+    is: a manifest never arrives before a file it names. Any exception that is no `StaticSyncError` is a fault of ours,
+    and raised.
     """
-    if not plan.uploads:
-        return Outcome()
-    from concurrent.futures import ThreadPoolExecutor
-
-    done: list[Upload] = []
-    failed: list[Failure] = []
-    not_tried: list[Upload] = []
-    pool = ThreadPoolExecutor(min(workers, len(plan.uploads)), thread_name_prefix="static-sync")
+    outcome = Outcome()
+    progress.begin(len(plan.steps), plan.size)
     try:
-        for _, stage in groupby(plan.uploads, key=lambda upload: upload.file.stage):
-            if failed:
-                not_tried.extend(stage)
+        for _, stage in groupby(plan.steps, key=lambda step: step.file.stage):
+            if not outcome.complete:
+                outcome.not_tried.extend(stage)
                 continue
-            futures: list[tuple[Upload, Future[None]]] = [(upload, pool.submit(put, upload)) for upload in stage]
-            for upload, future in futures:
-                if future.cancelled():
-                    not_tried.append(upload)
-                    continue
-                try:
-                    future.result()
-                except StaticSyncError as error:
-                    failed.append(Failure(upload, str(error)))
-                    if isinstance(error, _HOPELESS):
-                        for _, waiting in futures:
-                            waiting.cancel()
-                else:
-                    done.append(upload)
+            # The largest first: one that begins last would keep all others waiting at the end.
+            steps = sorted(stage, key=lambda step: step.file.size, reverse=True)
+            _Crew(steps, _Carrier(store, compressor), outcome, progress).work(min(workers, len(steps)))
     finally:
-        # Also when the user interrupts: what has begun ends, what has not does not begin.
-        pool.shutdown(cancel_futures=True)
-    return Outcome(tuple(done), tuple(failed), tuple(not_tried))
+        progress.end()
+    return outcome
+
+
+class _Crew:
+    """The threads of one stage."""
+
+    def __init__(self, steps: list[Step], carrier: _Carrier, outcome: Outcome, progress: Progress) -> None:
+        self._steps: Iterator[Step] = iter(steps)
+        self._carrier = carrier
+        self._outcome = outcome
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._faults: list[BaseException] = []
+
+    def work(self, size: int) -> None:
+        threads = [threading.Thread(target=self._run, name=f"static-sync-{number}") for number in range(size)]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            # Also when the user interrupts: what has begun ends, what has not does not begin.
+            self._stopped = True
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
+        if self._faults:
+            raise self._faults[0]
+        self._outcome.not_tried.extend(self._steps)
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                step = None if self._stopped else next(self._steps, None)
+            if step is None:
+                return
+            try:
+                carried = self._carrier.carry(step)
+            except ConflictError:
+                with self._lock:
+                    self._outcome.conflicts.append(step)
+            except StaticSyncError as error:
+                with self._lock:
+                    self._outcome.failed.append(Failure(step, str(error)))
+                    self._stopped = self._stopped or isinstance(error, _HOPELESS)
+            except BaseException as fault:  # shown by the thread that waits for this one
+                with self._lock:
+                    self._faults.append(fault)
+                    self._stopped = True
+            else:
+                with self._lock:
+                    self._outcome.done.append(step)
+                    self._outcome.variants += carried.variants
+                    if carried.etag not in (None, step.file.md5):
+                        self._outcome.etags[step.file.name] = carried.etag
+                self._progress.advance(1, step.file.size if step.sends else 0)
+
+
+@dataclass(slots=True)
+class _Carried:
+    etag: str | None
+    variants: int = 0
+
+
+class _Carrier:
+    """Carries out one step at a time; shared by the threads."""
+
+    def __init__(self, store: Store, compressor: Compressor | None) -> None:
+        self._store = store
+        self._compressor = compressor
+        self._few = threading.Semaphore(_LARGE_AT_A_TIME)
+
+    def carry(self, step: Step) -> _Carried:
+        file = step.file
+        carried = _Carried(None)
+        body = Body(file.path, file.size, file.md5)
+        if step.sends and file.size <= _WHOLE_FILE:
+            body = replace(body, data=_content(file))
+        # Variants go before the plain file: as long as that is the old one, the next run sees that both are to be sent.
+        put = self._put_variants(self._compressor, step, body.data) if self._compressor else set()
+        carried.variants = len(put)
+        self._remove([key for key in step.stale if key not in put])
+        if step.sends:
+            try:
+                carried.etag = self._store.put(step.key, body, file.headers, step.condition)
+            except ConflictError:
+                if file.stage is not Stage.HASHED or step.condition != ABSENT:
+                    raise
+                # Another run has put it meanwhile, and a hashed name has one content only.
+        elif step.reason == "headers":
+            carried.etag = self._store.rewrite(step.key, file.headers, step.condition)
+        return carried
+
+    def _put_variants(self, compressor: Compressor, step: Step, data: bytes | None) -> set[str]:
+        file, put = step.file, set()
+        with nullcontext() if data is not None else self._few:
+            data = _content(file) if data is None else data
+            for encoding in file.encodings:
+                variant = compressor.variant(data, file.md5, encoding)
+                if variant is not None:
+                    key = variant_name(step.key, encoding)
+                    md5 = hashlib.md5(variant, usedforsecurity=False).hexdigest()
+                    headers = replace(file.headers, content_encoding=encoding)
+                    self._store.put(key, Body(key, len(variant), md5, variant), headers)
+                    put.add(key)
+        return put
+
+    def _remove(self, keys: list[str]) -> None:
+        if keys and len(self._store.delete(keys)) < len(keys):
+            raise BucketError(f"The compressed variants of an older content could not be deleted: {', '.join(keys)}.")
+
+
+def _content(file: StaticFile) -> bytes:
+    """The bytes of ``file``, which are those it had when the plan was made; raises `SourceError` when they are not."""
+    try:
+        with open(file.path, "rb", buffering=0) as source:  # noqa: PTH123 - thousands of them
+            # One byte more than expected is enough to see that the file has grown.
+            data = source.read(file.size + 1) or b""
+    except OSError as error:
+        raise SourceError(f"{file.name} cannot be read any more: {error.strerror}.") from error
+    if hashlib.md5(data, usedforsecurity=False).hexdigest() != file.md5:
+        raise SourceError(f"{file.name} changed while it was being synced; run again.")
+    return data

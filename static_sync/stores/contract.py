@@ -57,6 +57,14 @@ class Store(Protocol):
     whose text says what to do; what is likely to pass is tried again before.
     """
 
+    @property
+    def conditional(self) -> bool:
+        """Whether the service heeds conditions, as far as is known by now; where it doesn't, puts are made without."""
+
+    @property
+    def clock_offset(self) -> float:
+        """What the service's clock is ahead of this machine's, in seconds; 0 unless the service took offence at it."""
+
     def listing(self, expected: Sequence[str] = ()) -> dict[str, RemoteObject]:
         """Every object below the prefix by its key. ``expected``, sorted keys, lets long listings be cut up and asked
         for in parallel; it changes nothing in the result."""

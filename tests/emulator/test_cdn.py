@@ -1,11 +1,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+import threading
+import time
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from typing import Any
 
+import boto3
+import brotli  # type: ignore[import-untyped]
 import pytest
 
-from emulator.bucket import BucketClient
+from emulator.bucket import BucketClient, BucketServer
 from emulator.cdn import Cdn
 from emulator.http import Request, Response
 from emulator.ports import listen, port_of
@@ -18,7 +25,7 @@ PREFIXES = [("/static/", 0), ("/live/static/", 5)]
 def through(
     request: Request, origin: Response | None = None, bucket: Response | None = None, fresh: bool = False
 ) -> tuple[Response, list[Request], list[Request], str]:
-    """The CDN's answer; what the front door and what the bucket was asked; the log."""
+    """The CDN's answer; what the front door was asked, and for which objects the bucket; the log."""
 
     def keeps(requests: list[Request], response: Response | None) -> Callable[[Request], Awaitable[Response]]:
         async def handler(request: Request) -> Response:
@@ -38,7 +45,7 @@ def through(
         answer = await Cdn(keeps(to_door, origin), client, PREFIXES, log, fresh)(request)
         await client.close()
         await store.stop()
-        return answer, to_door, to_bucket, log.text
+        return answer, to_door, [asked for asked in to_bucket if "list-type=2" not in asked.query], log.text
 
     return asyncio.run(main())
 
@@ -158,5 +165,293 @@ def test_a_bucket_that_is_gone_is_named() -> None:
         assert answer.status == 502
         assert endpoint.encode() in answer.body
         assert "can't be reached" in log.text
+
+    asyncio.run(main())
+
+
+# Compressed variants, in the emulated bucket
+
+CSS = b"a { margin: 0 }\n" * 300
+CHROMIUM = "gzip, deflate, br, zstd"
+CODED = {"br": brotli.compress(CSS), "gzip": zlib.compress(CSS, 9, wbits=31)}
+SUFFIXES = {"br": ".br", "gzip": ".gz", "zstd": ".zst"}
+
+
+class CountingClient(BucketClient):
+    """Counts the requests it makes."""
+
+    requests = 0
+
+    async def get(self, path: str, headers: Mapping[str, str], method: str = "GET") -> Response:
+        self.requests += 1
+        return await super().get(path, headers, method)
+
+
+class Bucket:
+    """A bucket of one test's own; ``requests`` is how many `ask` has led to."""
+
+    def __init__(self, url: str, client: Any, name: str) -> None:
+        self.url = url
+        self.name = name
+        self.requests = 0
+        self._client = client
+        client.create_bucket(Bucket=name)
+
+    def put(self, key: str, body: bytes = CSS, kind: str = "text/css; charset=utf-8", coding: str = "") -> str:
+        """Puts an object, served with the headers given; returns its ETag."""
+        answer = self._client.put_object(
+            Bucket=self.name,
+            Key=key,
+            Body=body,
+            ContentType=kind,
+            CacheControl="public, max-age=60",
+            **({"ContentEncoding": coding} if coding else {}),
+        )
+        return str(answer["ETag"])
+
+    def put_with_variants(self, key: str, *codings: str) -> dict[str, str]:
+        """Puts the stylesheet and its variants; returns the ETag of each, of the plain file by the empty name."""
+        etags = {coding: self.put(key + SUFFIXES[coding], CODED[coding], coding=coding) for coding in codings}
+        return {"": self.put(key), **etags}
+
+    def delete(self, key: str) -> None:
+        self._client.delete_object(Bucket=self.name, Key=key)
+
+    @contextlib.asynccontextmanager
+    async def cdn(self, fresh: bool = False) -> AsyncIterator[Cdn]:
+        async def origin(request: Request) -> Response:
+            raise AssertionError(request)
+
+        client = CountingClient(self.url, self.name, None)
+        try:
+            yield Cdn(origin, client, PREFIXES, Heard(), fresh)
+        finally:
+            self.requests = client.requests
+            await client.close()
+
+    def ask(self, *requests: Request, fresh: bool = False) -> list[Response]:
+        """What one CDN answers, one after another."""
+
+        async def main() -> list[Response]:
+            async with self.cdn(fresh) as cdn:
+                return [await cdn(request) for request in requests]
+
+        return asyncio.run(main())
+
+
+@pytest.fixture(scope="module")
+def bucket_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Any]]:
+    """The endpoint, and boto3's client of it."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    server = BucketServer("unused", tmp_path_factory.mktemp("bucket"))
+    client = boto3.client(
+        "s3", endpoint_url=server.url, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+    )
+    try:
+        asyncio.run_coroutine_threadsafe(server.start(), loop).result()
+        yield server.url, client
+    finally:
+        client.close()
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture
+def bucket(bucket_server: tuple[str, Any], request: pytest.FixtureRequest) -> Bucket:
+    return Bucket(*bucket_server, f"files-{zlib.crc32(request.node.nodeid.encode())}")
+
+
+def get(path: str = "/static/site.css", accept: str | None = CHROMIUM, method: str = "GET", **headers: str) -> Request:
+    sent = [(name.replace("_", "-"), value) for name, value in headers.items()]
+    if accept is not None:
+        sent.append(("Accept-Encoding", accept))
+    return Request(method, path, headers=tuple(sent))
+
+
+def header(response: Response, name: str) -> str | None:
+    values = [value for key, value in response.headers if key.lower() == name]
+    return ", ".join(values) if values else None
+
+
+@pytest.mark.parametrize(
+    ("accept", "served"),
+    [
+        (CHROMIUM, "br"),
+        ("gzip, deflate", "gzip"),
+        ("br;q=0.5, gzip", "gzip"),
+        ("br;q=0, *", "gzip"),
+        ("zstd", ""),
+        ("identity;q=1, *;q=0", ""),
+        ("", ""),
+        (None, ""),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_viewer_gets_the_variant_that_suits_it(bucket: Bucket, method: str, accept: str | None, served: str) -> None:
+    etags = bucket.put_with_variants("static/site.css", "br", "gzip")
+    [answer] = bucket.ask(get(accept=accept, method=method))
+    body = CODED.get(served, CSS)
+    assert answer.status == 200
+    assert answer.body == (body if method == "GET" else b"")
+    if method == "HEAD":
+        assert header(answer, "content-length") == str(len(body))
+    assert header(answer, "content-encoding") == (served or None)
+    assert header(answer, "content-type") == "text/css; charset=utf-8"
+    assert header(answer, "vary") == "Accept-Encoding"
+    assert header(answer, "etag") == etags[served]
+    assert header(answer, "cache-control") == "public, max-age=60"
+    assert header(answer, "x-cache") == "Miss from cloudfront"
+
+
+def test_accept_encoding_may_come_in_several_lines(bucket: Bucket) -> None:
+    bucket.put_with_variants("static/site.css", "br")
+    lines = (("Accept-Encoding", "gzip"), ("accept-encoding", "br"))
+    [answer] = bucket.ask(Request("GET", "/static/site.css", headers=lines))
+    assert header(answer, "content-encoding") == "br"
+
+
+def test_a_condition_is_about_the_form_that_is_chosen(bucket: Bucket) -> None:
+    etags = bucket.put_with_variants("static/site.css", "br", "gzip")
+    same, other, plain, failed = bucket.ask(
+        get(If_None_Match=etags["br"]),
+        get(If_None_Match=etags[""]),
+        get(accept=None, If_None_Match=etags[""]),
+        get(If_Match=etags["gzip"]),
+    )
+    assert (same.status, same.body, header(same, "vary")) == (304, b"", "Accept-Encoding")
+    assert (other.status, other.body) == (200, CODED["br"])
+    assert plain.status == 304
+    assert failed.status == 412
+
+
+def test_a_range_is_one_of_the_form_that_is_chosen(bucket: Bucket) -> None:
+    etags = bucket.put_with_variants("static/site.css", "br")
+    first, rest, plain, beyond = bucket.ask(
+        get(Range="bytes=0-9"),
+        get(Range="bytes=10-", If_Match=etags["br"]),
+        get(accept="identity;q=1, *;q=0", Range="bytes=0-9"),
+        get(Range="bytes=1000000-"),
+    )
+    assert [answer.status for answer in (first, rest, plain, beyond)] == [206, 206, 206, 416]
+    assert header(first, "content-range") == f"bytes 0-9/{len(CODED['br'])}"
+    assert header(first, "content-encoding") == "br"
+    assert brotli.decompress(first.body + rest.body) == CSS, "a download goes on where it was broken off"
+    assert plain.body == CSS[:10]
+    assert header(plain, "content-range") == f"bytes 0-9/{len(CSS)}"
+    assert header(plain, "content-encoding") is None
+
+
+def test_one_look_up_a_file_and_moment(bucket: Bucket) -> None:
+    bucket.put_with_variants("static/site.css", "br")
+    bucket.put("static/plain.css")
+    bucket.put("static/logo.png", b"\x89PNG", "image/png")
+    counts = []
+    for path in ("/static/site.css", "/static/plain.css", "/static/logo.png", "/static/none.css"):
+        for times in (1, 3):
+            answers = bucket.ask(*[get(path)] * times)
+            counts.append((path, times, bucket.requests))
+            assert {answer.status for answer in answers} == {404 if "none" in path else 200}
+    assert counts == [
+        ("/static/site.css", 1, 2),
+        ("/static/site.css", 3, 4),
+        ("/static/plain.css", 1, 2),
+        ("/static/plain.css", 3, 4),
+        ("/static/logo.png", 1, 1),
+        ("/static/logo.png", 3, 3),
+        ("/static/none.css", 1, 2),
+        ("/static/none.css", 3, 4),
+    ]
+
+
+def test_files_without_variants_are_served_as_they_are(bucket: Bucket) -> None:
+    bucket.put("static/plain.css")
+    bucket.put("static/plain.css.map", b"{}", "application/json")
+    [answer] = bucket.ask(get("/static/plain.css"))
+    assert (answer.body, header(answer, "vary"), header(answer, "content-encoding")) == (CSS, None, None)
+
+
+def test_a_download_that_is_named_like_a_variant_is_none(bucket: Bucket) -> None:
+    bucket.put("static/data.json", b"[]", "application/json")
+    bucket.put("static/data.json.gz", b"an archive", "application/gzip")
+    [answer] = bucket.ask(get("/static/data.json"))
+    assert (answer.body, header(answer, "content-encoding")) == (b"[]", None)
+    [answer] = bucket.ask(get("/static/data.json.gz"))
+    assert (answer.body, header(answer, "content-type")) == (b"an archive", "application/gzip")
+
+
+def test_a_variant_itself_can_be_asked_for(bucket: Bucket) -> None:
+    bucket.put_with_variants("static/site.css", "br")
+    [answer] = bucket.ask(get("/static/site.css.br"))
+    assert (answer.body, header(answer, "content-encoding")) == (CODED["br"], "br")
+
+
+def test_variants_that_come_and_go_are_noticed(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket.put_with_variants("static/site.css", "br", "gzip")
+    served = []
+
+    async def main() -> None:
+        async with bucket.cdn() as cdn:
+
+            async def look() -> None:
+                served.append(header(await cdn(get()), "content-encoding"))
+
+            await look()
+            await asyncio.to_thread(bucket.delete, "static/site.css.br")
+            await look()  # it was thought to be there
+            await asyncio.to_thread(bucket.put, "static/site.css.br", CODED["br"], coding="br")
+            await look()
+            monkeypatch.setattr("emulator.cdn.time.monotonic", lambda now=time.monotonic: now() + 11)
+            await look()
+
+    asyncio.run(main())
+    assert served == ["br", "gzip", "gzip", "br"]
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("/static/a%20b+c.css", "static/a b+c.css"),
+        ("/static/gr%C3%B6%C3%9Fe&x=1%3B.css", "static/größe&x=1;.css"),
+        ("/static/%2541.css", "static/%41.css"),
+        ("/live/static/a~b.CSS", "static/a~b.CSS"),
+    ],
+)
+def test_variants_of_odd_names_are_found(bucket: Bucket, path: str, key: str) -> None:
+    bucket.put_with_variants(key, "br")
+    [answer] = bucket.ask(get(path))
+    assert (header(answer, "content-encoding"), answer.body) == ("br", CODED["br"])
+
+
+def test_variants_are_asked_for_again_while_files_are_edited(bucket: Bucket) -> None:
+    bucket.put_with_variants("static/site.css", "br")
+    [answer] = bucket.ask(get(), fresh=True)
+    assert (header(answer, "content-encoding"), header(answer, "cache-control")) == ("br", "no-cache")
+
+
+@pytest.mark.parametrize(
+    "listing",
+    [Response(403, [], b"<Error/>"), Response(200, [], b"<html>not S3"), Response(200, [], b"")],
+    ids=["forbidden", "html", "empty"],
+)
+def test_a_bucket_that_cannot_be_listed_serves_plain_files(listing: Response) -> None:
+    async def main() -> None:
+        async def store(request: Request) -> Response:
+            return listing if "list-type=2" in request.query else Response(200, [("ETag", '"e"')], b"plain")
+
+        async def origin(request: Request) -> Response:
+            raise AssertionError(request)
+
+        sock = listen("127.0.0.1", 0, "a test")
+        server = Server(store, sock)
+        await server.start()
+        client = BucketClient(f"http://127.0.0.1:{port_of(sock)}", "files", None)
+        answer = await Cdn(origin, client, PREFIXES, Heard())(get())
+        await client.close()
+        await server.stop()
+        assert (answer.status, answer.body) == (200, b"plain")
 
     asyncio.run(main())

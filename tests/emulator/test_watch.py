@@ -25,6 +25,7 @@ def project(tmp_path: Path) -> Project:
         media_path=None,
         media_root=folder / "media",
         static_root=folder / "collected",
+        static_manifest=None,
         static_dirs=(folder / "assets", tmp_path / "shared"),
         hashes_static=False,
         debug=True,

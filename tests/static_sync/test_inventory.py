@@ -2,14 +2,20 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from static_sync.cache_policy import IMMUTABLE, PRIVATE, SHORT, CachePolicy
 from static_sync.exceptions import SourceError
-from static_sync.inventory import IMMUTABLE, PRIVATE, SHORT, Stage, StaticFile, take_inventory
+from static_sync.inventory import StaticFile, take_inventory
 from static_sync.manifest import Manifest, read_manifest
 from static_sync.source import Entry, scan
+from static_sync.stage import Stage
 from tests.static_sync.conftest import write
 
 
@@ -21,7 +27,7 @@ def inventory(folder: Path) -> dict[str, StaticFile]:
 def test_cache_policy_and_stage_follow_the_manifest(source: Path) -> None:
     write(source, {"js/looks.abcdef012345.js": "hashed by its look alone"})
     files = inventory(source)
-    policies = {name: (file.cache_control, file.stage) for name, file in files.items()}
+    policies = {name: (file.headers.cache_control, file.stage) for name, file in files.items()}
     assert policies == {
         "css/site.0123456789ab.css": (IMMUTABLE, Stage.HASHED),
         "css/site.css": (SHORT, Stage.UNHASHED),
@@ -59,19 +65,19 @@ def test_cache_policy_and_stage_follow_the_manifest(source: Path) -> None:
 )
 def test_content_types_come_from_our_table(tmp_path: Path, name: str, expected: str) -> None:
     write(tmp_path, {name: "x"})
-    assert inventory(tmp_path)[name].content_type == expected
+    assert inventory(tmp_path)[name].headers.content_type == expected
 
 
 def test_text_that_is_not_utf8_names_no_charset(tmp_path: Path) -> None:
     write(tmp_path, {"old.css": "é".encode("latin-1"), "cut.css": "é".encode()[:1], "new.css": "é"})
-    types = {name: file.content_type for name, file in inventory(tmp_path).items()}
+    types = {name: file.headers.content_type for name, file in inventory(tmp_path).items()}
     assert types == {"old.css": "text/css", "cut.css": "text/css", "new.css": "text/css; charset=utf-8"}
 
 
 def test_a_character_may_lie_across_two_reads(tmp_path: Path) -> None:
     write(tmp_path, {"large.css": b"x" * ((1 << 20) - 1) + "é".encode()})
     file = inventory(tmp_path)["large.css"]
-    assert file.content_type == "text/css; charset=utf-8"
+    assert file.headers.content_type == "text/css; charset=utf-8"
     assert file.size == (1 << 20) + 1
 
 
@@ -90,9 +96,12 @@ def test_compressed_twins_are_told_from_archives(tmp_path: Path) -> None:
     files = inventory(tmp_path)
     for suffix, encoding in ((".gz", "gzip"), (".br", "br")):
         twin = files[f"a.0123456789ab.css{suffix}"]
-        assert (twin.content_type, twin.content_encoding) == ("text/css; charset=utf-8", encoding)
-        assert (twin.cache_control, twin.stage) == (IMMUTABLE, Stage.HASHED)
-    assert (files["backup.gz"].content_type, files["backup.gz"].content_encoding) == ("application/gzip", None)
+        assert (twin.headers.content_type, twin.headers.content_encoding) == ("text/css; charset=utf-8", encoding)
+        assert (twin.headers.cache_control, twin.stage) == (IMMUTABLE, Stage.HASHED)
+    assert (files["backup.gz"].headers.content_type, files["backup.gz"].headers.content_encoding) == (
+        "application/gzip",
+        None,
+    )
 
 
 def test_digest_and_size_are_of_the_bytes(tmp_path: Path) -> None:
@@ -120,3 +129,66 @@ def test_a_file_that_vanishes_is_named(tmp_path: Path) -> None:
     entry = Entry("gone.css", str(tmp_path / "gone.css"), 1, 0, 0)
     with pytest.raises(SourceError, match=r"gone\.css cannot be read: No such file"):
         take_inventory([entry], Manifest())
+
+
+def test_options_reach_the_headers(source: Path) -> None:
+    files = {
+        file.name: file
+        for file in take_inventory(
+            scan(source).entries,
+            read_manifest(source),
+            policy=CachePolicy([("*.svg", "no-cache")]),
+            is_hashed=lambda name: name == "js/app.mjs",
+            encodings=("br", "gzip"),
+            cache_tag="static",
+        )
+    }
+    assert files["img/logo.svg"].headers.cache_control == "no-cache"
+    assert files["js/app.mjs"].stage is Stage.HASHED
+    assert [name for name, file in files.items() if file.headers.cache_tag] == [
+        "css/site.css",
+        "img/logo.svg",
+        "staticfiles.json",
+    ]
+
+
+def test_variants_are_wanted_of_what_is_worth_it_and_not_there(tmp_path: Path) -> None:
+    text = "body { color: red }\n" * 200
+    write(tmp_path, {"a.css": text, "b.css": text, "b.css.br": b"made by another tool", "c.png": text, "d.css": ""})
+    files = take_inventory(scan(tmp_path).entries, Manifest(), encodings=("br", "gzip"))
+    assert {file.name: file.encodings for file in files if file.encodings} == {
+        "a.css": ("br", "gzip"),
+        "b.css": ("gzip",),
+    }
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users can look into, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@contextmanager
+def another_user() -> Iterator[None]:
+    """Nobody may be kept from a file as long as they are root."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+def test_what_cannot_be_read_is_named(open_folder: Path) -> None:
+    write(open_folder, {"a.css": "a", "b.css": "b", "deep/c.css": "c"})
+    (open_folder / "b.css").chmod(0)
+    with another_user(), pytest.raises(SourceError, match=r"b\.css cannot be read: Permission denied"):
+        take_inventory(scan(open_folder).entries, Manifest())
+    (open_folder / "deep").chmod(0)
+    with another_user(), pytest.raises(SourceError, match="deep/: cannot be listed"):
+        scan(open_folder)
+    (open_folder / "deep").chmod(0o755)

@@ -1,86 +1,125 @@
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from static_sync.exceptions import AccessDeniedError, BucketError
-from static_sync.inventory import SHORT, Stage, StaticFile
-from static_sync.plan import Plan, Upload
-from static_sync.transfer import transfer
+from static_sync.exceptions import AccessDeniedError, BucketError, ConflictError
+from static_sync.inventory import StaticFile
+from static_sync.plan import Plan, Step
+from static_sync.progress import NO_PROGRESS
+from static_sync.stage import Stage
+from static_sync.stores.contract import ABSENT, Headers
+from static_sync.transfer import Outcome, transfer
+from tests.static_sync.memory import MemoryStore
+
+HEADERS = Headers("text/css", "public, max-age=60")
 
 
-def upload(name: str, stage: Stage) -> Upload:
-    return Upload(name, StaticFile(name, "/x", 1, "0" * 32, "text/css", None, SHORT, stage), "new")
+@pytest.fixture
+def steps(tmp_path: Path) -> list[Step]:
+    """Twenty hashed files, twenty others and a manifest."""
+    path = tmp_path / "file"
+    path.write_text("x")
+    md5 = hashlib.md5(b"x").hexdigest()
+    names = [(f"h{number}", Stage.HASHED) for number in range(20)]
+    names += [(f"u{number}", Stage.UNHASHED) for number in range(20)]
+    names.append(("staticfiles.json", Stage.MANIFEST))
+    return [Step(name, StaticFile(name, str(path), 1, md5, HEADERS, stage), "new", ABSENT) for name, stage in names]
 
 
-HASHED = [upload(f"h{number}", Stage.HASHED) for number in range(20)]
-PLAIN = [upload(f"u{number}", Stage.UNHASHED) for number in range(20)]
-MANIFEST = upload("staticfiles.json", Stage.MANIFEST)
-PLAN = Plan((*HASHED, *PLAIN, MANIFEST), 0, 0)
+def carry(store: MemoryStore, steps: list[Step], workers: int = 4) -> Outcome:
+    return transfer(Plan(tuple(steps), 0, 0, (), {}), store, workers, None, NO_PROGRESS)
 
 
-def test_a_stage_begins_when_the_one_before_is_complete() -> None:
+def test_a_stage_begins_when_the_one_before_is_complete(steps: list[Step]) -> None:
+    store = MemoryStore()
+    stages = {step.key: step.file.stage for step in steps}
     lock = threading.Lock()
-    running: set[Stage] = set()
-    finished: list[Upload] = []
-    overlaps: list[set[Stage]] = []
+    events: list[tuple[str, Stage]] = []
 
-    def put(one: Upload) -> None:
+    def began(_method: str, key: str) -> None:
         with lock:
-            running.add(one.file.stage)
-            overlaps.append(set(running))
+            events.append(("began", stages[key]))
         time.sleep(0.002)
+
+    def ended(_method: str, key: str) -> None:
         with lock:
-            finished.append(one)
-            if sum(other.file.stage == one.file.stage for other in finished) == (1 if one is MANIFEST else 20):
-                running.discard(one.file.stage)
+            events.append(("ended", stages[key]))
 
-    outcome = transfer(PLAN, put, workers=8)
-    assert outcome.done == PLAN.uploads
-    assert all(len(stages) == 1 for stages in overlaps)
-    assert [one.file.stage for one in finished] == sorted(one.file.stage for one in finished)
+    store.before, store.after = began, ended
+    outcome = carry(store, steps, workers=8)
+    assert outcome.complete
+    assert {step.key for step in outcome.done} == stages.keys()
+    for earlier, later in ((Stage.HASHED, Stage.UNHASHED), (Stage.UNHASHED, Stage.MANIFEST)):
+        last = max(index for index, event in enumerate(events) if event == ("ended", earlier))
+        assert last < events.index(("began", later))
 
 
-def test_no_manifest_after_a_failure() -> None:
-    def put(one: Upload) -> None:
-        if one.key in ("h3", "h7"):
-            raise BucketError(f"no {one.key}")
+def test_no_manifest_after_a_failure(steps: list[Step]) -> None:
+    store = MemoryStore()
 
-    outcome = transfer(PLAN, put, workers=4)
-    assert [(failure.upload.key, failure.reason) for failure in outcome.failed] == [("h3", "no h3"), ("h7", "no h7")]
+    def fail(_method: str, key: str) -> None:
+        if key in ("h3", "h7"):
+            raise BucketError(f"no {key}")
+
+    store.before = fail
+    outcome = carry(store, steps)
+    assert sorted((failure.step.key, failure.reason) for failure in outcome.failed) == [
+        ("h3", "no h3"),
+        ("h7", "no h7"),
+    ]
     assert len(outcome.done) == 18
-    assert outcome.not_tried == (*PLAIN, MANIFEST)
+    assert outcome.not_tried == steps[20:]
 
 
-def test_what_is_hopeless_for_one_is_not_tried_for_all() -> None:
-    tried: list[str] = []
+def test_a_conflict_holds_up_what_comes_after(steps: list[Step]) -> None:
+    store = MemoryStore()
 
-    def put(one: Upload) -> None:
-        tried.append(one.key)
+    def cross(_method: str, key: str) -> None:
+        if key == "u3":
+            raise ConflictError(key)
+
+    store.before = cross
+    outcome = carry(store, steps)
+    assert [step.key for step in outcome.conflicts] == ["u3"]
+    assert (len(outcome.done), outcome.not_tried, outcome.complete) == (39, steps[40:], False)
+
+
+def test_what_is_hopeless_for_one_is_not_tried_for_all(steps: list[Step]) -> None:
+    store = MemoryStore()
+
+    def refuse(_method: str, _key: str) -> None:
         time.sleep(0.002)
         raise AccessDeniedError("no")
 
-    outcome = transfer(PLAN, put, workers=2)
-    assert len(tried) == len(outcome.failed) < 10
-    assert len(outcome.failed) + len(outcome.not_tried) == len(PLAN.uploads)
-    assert outcome.done == ()
+    store.before = refuse
+    outcome = carry(store, steps, workers=2)
+    assert 1 <= len(outcome.failed) <= 2
+    assert len(outcome.failed) + len(outcome.not_tried) == len(steps)
+    assert outcome.done == []
 
 
-def test_a_fault_of_ours_is_not_swallowed() -> None:
-    def put(one: Upload) -> None:
+def test_a_fault_of_ours_is_not_swallowed(steps: list[Step]) -> None:
+    store = MemoryStore()
+
+    def fault(_method: str, _key: str) -> None:
         raise ZeroDivisionError
 
+    store.before = fault
     with pytest.raises(ZeroDivisionError):
-        transfer(PLAN, put, workers=4)
+        carry(store, steps)
 
 
-def test_no_more_than_the_workers_asked_for() -> None:
+def test_no_more_than_the_workers_asked_for(steps: list[Step]) -> None:
+    store = MemoryStore()
     lock = threading.Lock()
-    now, most = 0, 0
+    now = most = 0
 
-    def put(one: Upload) -> None:
+    def count(_method: str, _key: str) -> None:
         nonlocal now, most
         with lock:
             now += 1
@@ -89,5 +128,71 @@ def test_no_more_than_the_workers_asked_for() -> None:
         with lock:
             now -= 1
 
-    transfer(PLAN, put, workers=3)
+    store.before = count
+    carry(store, steps, workers=3)
     assert most == 3
+
+
+@pytest.mark.parametrize("size", [10, (1 << 20) + 10])
+def test_a_file_that_is_no_longer_what_it_was_is_not_sent(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "a.css"
+    path.write_bytes(b"x" * size)
+    md5 = hashlib.md5(b"x" * size).hexdigest()
+    step = Step("a.css", StaticFile("a.css", str(path), size, md5, HEADERS, Stage.UNHASHED), "new", ABSENT)
+    store = MemoryStore()
+    if size == 10:
+        for content in (b"y" * size, b"x" * (size + 1), b"x" * (size - 1), b""):
+            path.write_bytes(content)
+            (failure,) = carry(store, [step]).failed
+            assert failure.reason == "a.css changed while it was being synced; run again."
+        path.unlink()
+        (failure,) = carry(store, [step]).failed
+        assert "cannot be read any more: No such file" in failure.reason
+        assert store.objects == {}
+    else:
+        # What is too large to hold is for the store to verify.
+        assert carry(store, [step]).complete
+        assert store.objects["a.css"].data == path.read_bytes()
+
+
+class Halves:
+    """A compressor that makes each variant half as long, save of what begins with a z."""
+
+    def variant(self, data: bytes, md5: str, encoding: str) -> bytes | None:
+        assert hashlib.md5(data).hexdigest() == md5
+        return None if data.startswith(b"z") else encoding.encode() + data[: len(data) // 2]
+
+
+def compressed(store: MemoryStore, step: Step) -> Outcome:
+    return transfer(Plan((step,), 0, 0, (), {}), store, 2, Halves(), NO_PROGRESS)  # type: ignore[arg-type]
+
+
+def test_variants_go_before_their_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.css"
+    path.write_bytes(b"x" * 100)
+    md5 = hashlib.md5(b"x" * 100).hexdigest()
+    file = StaticFile("a.css", str(path), 100, md5, HEADERS, Stage.UNHASHED, ("br", "gzip"))
+    store = MemoryStore()
+    outcome = compressed(store, Step("a.css", file, "new", ABSENT))
+    assert store.requests == [("PUT", "a.css.br"), ("PUT", "a.css.gz"), ("PUT", "a.css")]
+    assert outcome.variants == 2
+    assert store.objects["a.css.br"].headers == Headers("text/css", "public, max-age=60", "br")
+    assert store.objects["a.css.br"].data == b"br" + b"x" * 50
+
+    store.requests.clear()
+    compressed(store, Step("a.css", file, "headers", md5))
+    assert store.requests == [("PUT", "a.css.br"), ("PUT", "a.css.gz"), ("COPY", "a.css")]
+
+
+def test_a_variant_that_is_no_gain_makes_way(tmp_path: Path) -> None:
+    path = tmp_path / "a.css"
+    path.write_bytes(b"z" * 100)
+    file = StaticFile("a.css", str(path), 100, hashlib.md5(b"z" * 100).hexdigest(), HEADERS, Stage.UNHASHED, ("br",))
+    store = MemoryStore()
+    stale = ("a.css.br", "a.css.gz")
+    compressed(store, Step("a.css", file, "changed", ABSENT, stale))
+    assert store.requests == [("DELETE", "a.css.br"), ("PUT", "a.css")]
+
+    store.delete = lambda _keys, _may_go_on=None: []  # type: ignore[assignment,method-assign]
+    (failure,) = compressed(store, Step("a.css", file, "changed", ABSENT, stale)).failed
+    assert "could not be deleted" in failure.reason

@@ -1,100 +1,66 @@
-"""Signed requests over kept connections, tried again when the fault is likely to pass.
-
-http.client and a signature of our own, because what botocore does for each request (4 to 5 ms of CPU) is most of the
-time that a deploy of small files takes.
-"""
+"""Signed requests over kept connections, tried again when the fault is likely to pass."""
 
 from __future__ import annotations
 
-import http.client
+import hashlib
 import os
 import random
 import socket
 import time
 from collections import deque
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING
 
-from static_sync.exceptions import UnreachableError
-from static_sync.stores.s3.answers import parse_error
-from static_sync.stores.s3.signing import SignedRequest, Signer, encode_path, encode_query
+from static_sync.exceptions import BucketError, UnreachableError, UnreadableAnswerError
+from static_sync.stores.s3.http import Answer, BrokenAnswerError, Connection
+from static_sync.stores.s3.signing import UNSIGNED_PAYLOAD, Request, Signer, encode_path, encode_query
+from static_sync.stores.s3.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from ssl import SSLContext
 
+    from static_sync.stores.s3.content import FilePart
     from static_sync.stores.s3.credentials import Identity
     from static_sync.stores.s3.endpoint import Endpoint
 
 ATTEMPTS = 10
-# An address nobody answers at is seldom a fault that passes: the person who mistyped it shall not wait for long.
-ATTEMPTS_TO_REACH = 3
+# One file in 170,000 meets ten refusals in a row when three in ten requests are refused; the waits together stay below
+# four minutes.
+ATTEMPTS_WHEN_THROTTLED = 25
+# An address nobody answers at is seldom a fault that passes: the person who mistyped it shall not wait for long. Nor
+# shall each of a thousand files wait for a service that has failed for good.
+ATTEMPTS_WITHOUT_HOPE = 3
 TIMEOUT = 30.0  # seconds without a byte
-_BLOCK = 1 << 17
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 10.0  # seconds
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList
-_PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
-_PASSING_CODES = frozenset({"RequestTimeout", "SlowDown", "InternalError", "OperationAborted"})
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer; header names in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def ok(self) -> bool:
-        """Whether the service did what was asked."""
-        return 200 <= self.status < 300
-
-    def passing(self) -> bool:
-        """Whether the same request may well succeed in a moment."""
-        return self.status in _PASSING_STATUSES or (
-            self.status >= 400 and parse_error(self.body).get("Code") in _PASSING_CODES
-        )
-
-
-class Reader(Protocol):
-    """A body that is sent piece by piece."""
-
-    def read(self, length: int = ..., /) -> bytes: ...
-    def close(self) -> None: ...
-
-
-class Body(Protocol):
-    """What is sent: ``size`` in bytes, ``sha256`` in hex; opened anew for each attempt."""
-
-    @property
-    def size(self) -> int: ...
-    @property
-    def sha256(self) -> str: ...
-    def open(self) -> bytes | Reader: ...
+_PASSING_STATUSES = frozenset({500, 502, 504})
+_PASSING_CODES = frozenset({"RequestTimeout", "InternalError", "OperationAborted", "ConditionalRequestConflict"})
+_THROTTLING_STATUSES = frozenset({429, 503})
+_THROTTLING_CODES = frozenset({"SlowDown", "ServiceUnavailable", "TooManyRequests"})
+_EXPIRED_CODES = frozenset({"ExpiredToken", "TokenRefreshRequired"})
+_SKEWED_CODE = "RequestTimeTooSkewed"
 
 
 class Client:
     """Sends requests to one bucket. May be used by many threads, each of which gets a connection of its own.
 
-    ``sleep`` takes seconds. Close it, or use it in a ``with`` statement, to close the connections.
+    ``sleep`` takes seconds. ``clock_offset`` in seconds is what the service's clock was found to be ahead of ours, when
+    it said that ours is wrong.
     """
 
     def __init__(self, endpoint: Endpoint, identity: Identity, sleep: Callable[[float], None] = time.sleep) -> None:
         self.endpoint = endpoint
         self.region = identity.region
+        self.clock_offset = 0.0
+        self._base = encode_path(endpoint.base)
         self._identity = identity
-        self._signer = Signer(identity.region)
+        self._signer = Signer(endpoint.authority, identity.region)
         self._sleep = sleep
-        self._idle: deque[http.client.HTTPConnection] = deque()
+        self._idle: deque[Connection] = deque()
+        self._throttle = Throttle()
+        self._was_reached = False
+        self._has_given_up = False
         self._tls: SSLContext | None = _tls_context() if endpoint.secure else None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -105,41 +71,65 @@ class Client:
         self,
         method: str,
         key: str,
-        body: Body,
+        body: bytes | FilePart = b"",
         *,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        error_in_success: bool = False,
     ) -> Answer:
         """Send a request for ``key`` (empty: the bucket itself) and return the answer, whatever its status.
 
-        An answer that is still one of a passing fault after all attempts is returned as it is. Raises
-        `UnreachableError` when no attempt brought an answer.
+        ``error_in_success`` is for requests that answer 200 before they know whether they will succeed. An answer that
+        is still one of a passing fault after all attempts is returned as it is. Raises `UnreachableError` when no
+        attempt brought an answer, `UnreadableAnswerError` when none brought a whole one.
         """
-        path = encode_path(f"{self.endpoint.base}/{key}")
-        encoded_query = encode_query(query or {})
-        attempt = 1
+        request = Request(
+            method,
+            f"{self._base}/{encode_path(key)}",
+            encode_query(query) if query else "",
+            headers or {},
+            hashlib.sha256(body).hexdigest() if isinstance(body, bytes) else UNSIGNED_PAYLOAD,
+            len(body) if isinstance(body, bytes) else body.size,
+        )
+        faults = refusals = 0
+        was_renewed = was_skewed = False
         while True:
-            request = SignedRequest(
-                method, path, encoded_query, {"host": self.endpoint.authority, **(headers or {})}, body.sha256
-            )
-            connection, kept = self._connection()
+            keys = self._identity.keys()
             try:
-                answer = self._exchange(connection, request, body)
-            except (OSError, http.client.HTTPException) as error:
-                connection.close()
-                if kept and isinstance(error, (ConnectionError, http.client.RemoteDisconnected)):
-                    continue  # the service had closed an idle connection: no fault, and no more than one for each kept
-                if attempt >= (ATTEMPTS_TO_REACH if _unreachable(error) else ATTEMPTS):
+                with self._throttle:
+                    head = self._signer.head(request, keys, time.time() + self.clock_offset)
+                    answer = self._exchange(method, head, body)
+            except OSError as error:
+                faults += 1
+                hopeless = _is_unreachable(error) and not self._was_reached
+                if faults >= self._allowed(ATTEMPTS_WITHOUT_HOPE if hopeless else ATTEMPTS):
+                    self._has_given_up = True
                     raise self._explain(error) from error
-            except BaseException:
-                connection.close()
-                raise
+                self.pause(faults + refusals)
+                continue
+            self._was_reached = True
+            code = answer.code if error_in_success or not answer.ok else ""
+            if answer.ok and not code:
+                self._has_given_up = False
+                self._throttle.served()
+                return answer
+            if answer.status in _THROTTLING_STATUSES or code in _THROTTLING_CODES:
+                self._throttle.refused()
+                refusals += 1
+            elif answer.status in _PASSING_STATUSES or code in _PASSING_CODES:
+                faults += 1
+            elif code in _EXPIRED_CODES and not was_renewed and self._identity.renew(keys):
+                was_renewed = True
+                continue
+            elif code == _SKEWED_CODE and not was_skewed and self._follow_clock(answer):
+                was_skewed = True
+                continue
             else:
-                self._idle.append(connection)
-                if attempt >= ATTEMPTS or not answer.passing():
-                    return answer
-            self.pause(attempt)
-            attempt += 1
+                return answer
+            if faults >= self._allowed(ATTEMPTS) or refusals >= self._allowed(ATTEMPTS_WHEN_THROTTLED):
+                self._has_given_up = True
+                return answer
+            self.pause(faults + refusals)
 
     def pause(self, attempt: int) -> None:
         """Wait before the attempt after ``attempt``: longer each time, by chance, so that threads do not come in step.
@@ -149,38 +139,59 @@ class Client:
         longest = min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** (attempt - 1))
         self._sleep(random.uniform(0, longest))  # noqa: S311 - not a secret
 
-    def _connection(self) -> tuple[http.client.HTTPConnection, bool]:
-        """A connection for the caller alone, and whether it was used before and is still open."""
+    def _allowed(self, attempts: int) -> int:
+        return ATTEMPTS_WITHOUT_HOPE if self._has_given_up else attempts
+
+    def _follow_clock(self, answer: Answer) -> bool:
+        """Sign by the service's clock from now on; False when the answer does not tell the time."""
+        from email.utils import parsedate_to_datetime
+
         try:
-            connection = self._idle.pop()
+            theirs = parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
+        except ValueError:
+            return False
+        self.clock_offset = theirs - time.time()
+        return True
+
+    def _exchange(self, method: str, head: bytes, body: bytes | FilePart, *, kept: bool = True) -> Answer:
+        try:
+            connection = self._idle.pop() if kept else self._connect()
         except IndexError:
-            return self._new_connection(), False
-        # http.client closes its socket itself after an answer that says `Connection: close`.
-        return connection, connection.sock is not None
-
-    def _new_connection(self) -> http.client.HTTPConnection:
-        host, port = self.endpoint.host, self.endpoint.port
-        if self._tls is None:
-            return http.client.HTTPConnection(host, port, timeout=TIMEOUT, blocksize=_BLOCK)
-        return http.client.HTTPSConnection(host, port, timeout=TIMEOUT, blocksize=_BLOCK, context=self._tls)
-
-    def _exchange(self, connection: http.client.HTTPConnection, request: SignedRequest, body: Body) -> Answer:
-        headers = self._signer.sign(request, self._identity.keys(), datetime.now(UTC))
-        if request.method == "PUT":
-            headers["content-length"] = str(body.size)
-        target = f"{request.path}?{request.query}" if request.query else request.path
-        content = body.open()
+            return self._exchange(method, head, body, kept=False)
         try:
-            connection.request(request.method, target, content, headers)
-        finally:
-            if not isinstance(content, bytes):
-                content.close()
-        response = connection.getresponse()
-        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+            answer = connection.exchange(method, head, body)
+        except BaseException as error:
+            connection.close()
+            if not kept or connection.answered or not isinstance(error, OSError) or isinstance(error, TimeoutError):
+                raise
+            # The service had closed an idle connection, which is no fault; the others may be closed as well.
+            return self._exchange(method, head, body, kept=False)
+        if connection.usable:
+            self._idle.append(connection)
+        else:
+            connection.close()
+        return answer
 
-    def _explain(self, error: Exception) -> UnreachableError:
+    def _connect(self) -> Connection:
+        port = self.endpoint.port or (443 if self.endpoint.secure else 80)
+        try:
+            sock = socket.create_connection((self.endpoint.host, port), TIMEOUT)
+        except UnicodeError as error:  # no label of a host name is empty, or longer than 63 characters
+            raise socket.gaierror(str(error)) from error
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls is not None:
+                sock = self._tls.wrap_socket(sock, server_hostname=self.endpoint.host)
+        except BaseException:
+            sock.close()
+            raise
+        return Connection(sock)
+
+    def _explain(self, error: OSError) -> BucketError:
         import ssl
 
+        if isinstance(error, BrokenAnswerError):
+            return UnreadableAnswerError(f"{self.endpoint} did not answer as S3 does: {error}. Is it an S3 endpoint?")
         if isinstance(error, ssl.SSLCertVerificationError):
             reason = f"its certificate is not trusted ({error.verify_message}); set AWS_CA_BUNDLE if it is your own"
         elif isinstance(error, ssl.SSLError):
@@ -196,7 +207,12 @@ class Client:
         return UnreachableError(f"{self.endpoint} cannot be reached: {reason}")
 
 
-def _unreachable(error: Exception) -> bool:
+def is_passing(code: str) -> bool:
+    """Whether an error of that name is likely to pass."""
+    return code in _PASSING_CODES or code in _THROTTLING_CODES
+
+
+def _is_unreachable(error: OSError) -> bool:
     import ssl
 
     return isinstance(error, (ConnectionRefusedError, socket.gaierror, ssl.SSLError))

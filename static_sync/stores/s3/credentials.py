@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from static_sync.exceptions import CredentialsError
@@ -11,6 +12,7 @@ from static_sync.exceptions import CredentialsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from botocore.credentials import Credentials
     from botocore.session import Session
 
 # What a custom endpoint is signed for when nobody names a region: MinIO, R2 and moto all take it.
@@ -28,10 +30,14 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """``keys()`` is asked for each request, as temporary credentials are replaced while a run lasts."""
+    """``keys()`` is asked for each request, as temporary credentials are replaced while a run lasts.
+
+    ``renew(refused)`` looks for new keys after the service said those have expired, and tells whether there are.
+    """
 
     region: str
     keys: Callable[[], Keys]
+    renew: Callable[[Keys], bool] = lambda _refused: False
 
 
 def find_identity(region: str | None, *, custom_endpoint: bool) -> Identity:
@@ -64,26 +70,51 @@ def _botocore_identity(region: str | None, *, custom_endpoint: bool) -> Identity
     from botocore.exceptions import BotoCoreError
 
     try:
-        found = session.get_credentials()
-        if found is not None:
-            found.get_frozen_credentials()
+        found = _BotocoreKeys(session)
         region = region or session.get_config_variable("region")
     except BotoCoreError as error:
         raise CredentialsError(f"The AWS credentials cannot be used: {error}") from error
+    return Identity(region or (DEFAULT_REGION if custom_endpoint else _botocore_region()), found.keys, found.renew)
+
+
+class _BotocoreKeys:
+    """What botocore finds, which it refreshes before the time that it was told they expire at."""
+
+    def __init__(self, session: Session) -> None:
+        self._lock = Lock()
+        self._found = _find(session)
+
+    def keys(self) -> Keys:
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            frozen = self._found.get_frozen_credentials()
+        except BotoCoreError as error:
+            raise CredentialsError(f"The AWS credentials could not be refreshed: {error}") from error
+        return Keys(frozen.access_key or "", frozen.secret_key or "", frozen.token)
+
+    def renew(self, refused: Keys) -> bool:
+        """Search from the start again, unless another thread has done so."""
+        from botocore.exceptions import BotoCoreError
+
+        with self._lock:
+            if self.keys() == refused:
+                try:
+                    self._found = _find(_botocore_session())
+                except BotoCoreError as error:
+                    raise CredentialsError(f"The AWS credentials have expired, and: {error}") from error
+            return self.keys() != refused
+
+
+def _find(session: Session) -> Credentials:
+    found = session.get_credentials()
     if found is None:
         raise CredentialsError(
             "No AWS credentials were found. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or choose a profile with "
             "AWS_PROFILE, or sign in with `aws sso login`."
         )
-
-    def keys() -> Keys:
-        try:
-            frozen = found.get_frozen_credentials()
-        except BotoCoreError as error:
-            raise CredentialsError(f"The AWS credentials could not be refreshed: {error}") from error
-        return Keys(frozen.access_key or "", frozen.secret_key or "", frozen.token)
-
-    return Identity(region or (DEFAULT_REGION if custom_endpoint else _botocore_region()), keys)
+    found.get_frozen_credentials()  # what fails does so here, not in the first request
+    return found
 
 
 def _botocore_session() -> Session:

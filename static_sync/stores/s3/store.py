@@ -1,219 +1,161 @@
-"""The bucket: one listing, no request for each file but its PUT."""
+"""S3 behind the package's interface for stores: one listing, and no request for a file but its PUT."""
 
 from __future__ import annotations
 
 import hashlib
-from base64 import b64encode
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
-from static_sync.exceptions import (
-    AccessDeniedError,
-    BucketError,
-    BucketNotFoundError,
-    SourceError,
-    UnreadableAnswerError,
-    WrongRegionError,
-)
-from static_sync.stores.s3.answers import parse_error, parse_page
-from static_sync.stores.s3.signing import EMPTY_SHA256
+from static_sync.exceptions import AccessDeniedError, BucketError, UnreadableAnswerError
+from static_sync.stores.s3.answers import is_writable, parse_deletion, parse_result, write_deletion
+from static_sync.stores.s3.bucket import Bucket, conditions_of
+from static_sync.stores.s3.client import ATTEMPTS, is_passing
+from static_sync.stores.s3.content import FilePart
+from static_sync.stores.s3.listing import list_objects
+from static_sync.stores.s3.multipart import base64_md5, put_in_parts
+from static_sync.stores.s3.signing import encode_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from static_sync.destination import Destination
-    from static_sync.plan import Upload
-    from static_sync.stores.contract import RemoteObject
-    from static_sync.stores.s3.client import Answer, Client
+    from static_sync.stores.contract import Body, Headers, RemoteObject
+    from static_sync.stores.s3 import Encryption
+    from static_sync.stores.s3.client import Client
 
-# Files up to this many bytes are read whole, so that what was hashed is what is sent; larger ones stream.
-WHOLE_FILE = 8 << 20
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html
-MAX_PUT = 5 << 30
-_LISTING_ATTEMPTS = 4
+LARGEST_PUT = 64 << 20  # bytes; what is larger travels in parts
+DELETED_AT_ONCE = 1000  # https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 
 
-@dataclass(frozen=True, slots=True)
-class Nothing:
-    """An empty body."""
+class S3Store:
+    """`static_sync.stores.contract.Store` for one bucket of S3."""
 
-    size: int = 0
-    sha256: str = EMPTY_SHA256
-
-    def open(self) -> bytes:
-        return b""
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """A body held in memory."""
-
-    data: bytes
-    sha256: str
+    def __init__(self, client: Client, destination: Destination, encryption: Encryption | None = None) -> None:
+        self._client = client
+        self._bucket = Bucket(client, destination)
+        self._encryption = encryption
 
     @property
-    def size(self) -> int:
-        return len(self.data)
+    def conditional(self) -> bool:
+        """Whether the service heeds conditions, as far as is known by now; where it doesn't, puts are made without."""
+        return self._bucket.conditional
 
-    def open(self) -> bytes:
-        return self.data
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """A body too large to hold: read from the disk while it is sent."""
-
-    path: str
-    size: int
-    sha256: str
-
-    def open(self) -> ExactReader:
-        return ExactReader(self.path, self.size)
-
-
-class ExactReader:
-    """Reads the number of bytes that the request has announced, whatever becomes of the file meanwhile.
-
-    One byte more would be taken for the beginning of the connection's next request, one less would have the service
-    wait for it. Raises `SourceError`, never the OSError that the client takes for a fault of the network.
-    """
-
-    def __init__(self, path: str, size: int) -> None:
-        self._path = path
-        self._left = size
-        try:
-            self._file = Path(path).open("rb")  # noqa: SIM115 - closed by close(), as http.client reads it
-        except OSError as error:
-            raise SourceError(f"{path} cannot be read any more: {error.strerror}.") from error
-
-    def read(self, size: int = 1 << 17, /) -> bytes:
-        try:
-            data = self._file.read(min(size, self._left))
-        except OSError as error:
-            raise SourceError(f"{self._path} cannot be read any more: {error.strerror}.") from error
-        if not data and self._left:
-            raise SourceError(f"{self._path} became shorter while it was being synced; run again.")
-        self._left -= len(data)
-        return data
+    @property
+    def clock_offset(self) -> float:
+        """What the service's clock is ahead of ours, in seconds; 0 unless the service said that ours is wrong."""
+        return self._client.clock_offset
 
     def close(self) -> None:
-        self._file.close()
+        """Close all connections."""
+        self._client.close()
 
+    def listing(self, expected: Sequence[str] = ()) -> dict[str, RemoteObject]:
+        """Every object below the prefix: a request for each 1,000, up to eight at a time where ``expected`` allows it.
 
-class Bucket:
-    """One bucket, and no key of it outside the destination's prefix."""
-
-    def __init__(self, client: Client, destination: Destination) -> None:
-        self._client = client
-        self._destination = destination
-
-    def listing(self) -> dict[str, RemoteObject]:
-        """Every object below the prefix by its key: a request for each 1,000.
-
-        Raises a `BucketError`; a listing that was cut short is never taken for a whole one.
+        A listing that was cut short is never taken for a whole one.
         """
-        objects: dict[str, RemoteObject] = {}
-        query = {"list-type": "2", "encoding-type": "url", "max-keys": "1000"}
-        if self._destination.prefix:
-            query["prefix"] = self._destination.prefix
-        while True:
-            attempt = 1
-            while True:
-                answer = self._client.send("GET", "", Nothing(), query=query)
-                if not answer.ok:
-                    raise self._refusal(answer, "list the bucket")
-                try:
-                    page = parse_page(answer.body)
-                    break
-                except UnreadableAnswerError as error:
-                    if attempt == _LISTING_ATTEMPTS:
-                        raise UnreadableAnswerError(
-                            f"{self._client.endpoint} did not answer a listing as S3 does ({error}). Is it an S3 "
-                            "endpoint, and not a web page or a console?"
-                        ) from error
-                self._client.pause(attempt)
-                attempt += 1
-            objects |= page.objects
-            if page.next_token is None:
-                return objects
-            if page.next_token == query.get("continuation-token"):
-                raise UnreadableAnswerError(
-                    f"{self._client.endpoint} keeps answering with the same page of its listing."
-                )
-            query["continuation-token"] = page.next_token
+        return list_objects(self._bucket, expected)
 
-    def put(self, upload: Upload) -> None:
-        """Put one file over whatever is there. The service checks what arrives against the digests it is sent.
+    def get(self, key: str) -> bytes | None:
+        """The content of an object; None when there is none."""
+        answer = self._bucket.request("GET", key, f"get {key}", may_be_missing=True)
+        return answer.body if answer.ok else None
 
-        Raises `SourceError` when the file is no longer what the plan was made of, else a `BucketError`.
+    def put(self, key: str, body: Body, headers: Headers, condition: str | None = None) -> str:
+        """Put one object, whole or not at all, and return its ETag; the service checks what arrives against its MD5.
+
+        Raises `ConflictError` when ``condition`` does not hold: also when it was this very put that changed the object,
+        and the answer was lost.
         """
-        file = upload.file
-        if not upload.key.startswith(self._destination.prefix):
-            raise AssertionError(f"{upload.key} is outside of {self._destination}")
-        headers = {
-            "cache-control": file.cache_control,
-            "content-md5": b64encode(bytes.fromhex(file.md5)).decode(),
-            "content-type": file.content_type,
+        sent = self._headers(headers)
+        conditions = conditions_of(condition)
+        if body.data is None and body.size > LARGEST_PUT:
+            return put_in_parts(self._bucket, key, body, sent, conditions)
+        sent["content-md5"] = base64_md5(body.md5)
+        content = FilePart.whole(body) if body.data is None else body.data
+        answer = self._bucket.request("PUT", key, f"put {key}", content, headers=sent, conditions=conditions)
+        return answer.headers.get("etag", "").strip('"')
+
+    def rewrite(self, key: str, headers: Headers, etag: str) -> str:
+        """Copy the object onto itself with new headers, if ``etag`` is still its ETag; returns the new ETag.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+        """
+        sent = self._headers(headers)
+        sent["x-amz-copy-source"] = encode_path(f"/{self._bucket.destination.bucket}/{key}")
+        sent["x-amz-metadata-directive"] = "REPLACE"
+        answer = self._bucket.request(
+            "PUT",
+            key,
+            f"give {key} new headers",
+            headers=sent,
+            conditions={"x-amz-copy-source-if-match": f'"{etag}"'},
+            error_in_success=True,
+        )
+        return parse_result(answer.body, "CopyObjectResult").get("ETag", "").strip('"')
+
+    def delete(self, keys: Sequence[str], may_go_on: Callable[[], bool] = lambda: True) -> list[str]:
+        """Delete objects, 1,000 a request, and return those that are gone (or were never there).
+
+        Raises a `BucketError` when the service refuses a whole request, each of its objects included.
+        """
+        # XML has no way to write some control characters: such keys are deleted one by one.
+        writable = [key for key in keys if is_writable(key)]
+        requests = [
+            partial(self._delete, writable[start : start + DELETED_AT_ONCE])
+            for start in range(0, len(writable), DELETED_AT_ONCE)
+        ]
+        requests += [partial(self._delete_one, key) for key in keys if not is_writable(key)]
+        gone: list[str] = []
+        for request in requests:
+            if not may_go_on():
+                break
+            gone += request()
+        return gone
+
+    def _headers(self, headers: Headers) -> dict[str, str]:
+        sent = {
+            "cache-control": headers.cache_control,
+            "content-encoding": headers.content_encoding,
+            "content-type": headers.content_type,
+            "x-amz-meta-cache-tag": headers.cache_tag,
         }
-        if file.content_encoding:
-            headers["content-encoding"] = file.content_encoding
-        answer = self._client.send("PUT", upload.key, _body(upload), headers=headers)
-        if not answer.ok:
-            raise self._refusal(answer, f"put {upload.key}")
+        if self._encryption is not None:
+            sent["x-amz-server-side-encryption"] = self._encryption.algorithm
+            sent["x-amz-server-side-encryption-aws-kms-key-id"] = self._encryption.key_id
+        return {name: value for name, value in sent.items() if value}
 
-    def _refusal(self, answer: Answer, action: str) -> BucketError:
-        """The error for an answer that is none of success; its text says what to do."""
-        error = parse_error(answer.body)
-        code = error.get("Code", "")
-        said = f"{self._client.endpoint} answered {answer.status} {code or '(no S3 error)'}"
-        if error.get("Message"):
-            said += f" ({error['Message']})"
-        bucket, region = self._destination.bucket, self._client.region
-        home = answer.headers.get("x-amz-bucket-region") or error.get("Region")
-        if home and home != region and answer.status in (301, 307, 400, 403):
-            return WrongRegionError(
-                f"The bucket {bucket} is in {home}, but requests were signed for {region}. Pass --region {home}."
+    def _delete_one(self, key: str) -> list[str]:
+        self._bucket.request("DELETE", key, f"delete {key}")
+        return [key]
+
+    def _delete(self, batch: Sequence[str]) -> list[str]:
+        left = [self._bucket.inside(key) for key in batch]
+        refused: dict[str, dict[str, str]] = {}
+        attempt = 1
+        while True:
+            document = write_deletion(left)
+            answer = self._bucket.request(
+                "POST",
+                None,
+                "delete objects",
+                document,
+                query={"delete": ""},
+                headers={"content-md5": base64_md5(hashlib.md5(document, usedforsecurity=False).hexdigest())},
+                error_in_success=True,
             )
-        if code == "NoSuchBucket":
-            there = f"--region {region}" if self._client.endpoint.is_aws else f"--endpoint-url {self._client.endpoint}"
-            return BucketNotFoundError(
-                f"There is no bucket {bucket} at {self._client.endpoint}. Create it first (aws s3 mb s3://{bucket} "
-                f"{there}), or check the name, the region ({region}) and --endpoint-url."
-            )
-        advice = _ADVICE.get(code)
-        if answer.status in (401, 403) or advice:
-            advice = advice or (
-                "The credentials need s3:ListBucket on the bucket and s3:PutObject on "
-                f"arn:aws:s3:::{bucket}/{self._destination.prefix}*."
-            )
-            return AccessDeniedError(f"Not allowed to {action}: {said}. {advice}")
-        return BucketError(f"Could not {action}: {said}.")
-
-
-_ADVICE = {
-    "ExpiredToken": "The temporary credentials have expired: get new ones and run again; what is done is not repeated.",
-    "InvalidToken": "AWS_SESSION_TOKEN does not belong to these keys.",
-    "InvalidAccessKeyId": "The service does not know this AWS_ACCESS_KEY_ID.",
-    "SignatureDoesNotMatch": "AWS_SECRET_ACCESS_KEY does not belong to AWS_ACCESS_KEY_ID.",
-    "RequestTimeTooSkewed": "This machine's clock is wrong by more than 15 minutes: set it, and run again.",
-}
-
-
-def _body(upload: Upload) -> Content | Stream:
-    file = upload.file
-    if file.size > MAX_PUT:
-        raise SourceError(f"{file.name} is larger than the 5 GiB that one PUT carries; upload it by other means.")
-    try:
-        with Path(file.path).open("rb") as source:
-            if file.size <= WHOLE_FILE:
-                # One byte more than expected is enough to see that the file has grown.
-                data = source.read(file.size + 1)
-                md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
-                body: Content | Stream = Content(data, hashlib.sha256(data).hexdigest())
-            else:
-                md5 = file.md5  # a change since then fails the service's own check of Content-MD5
-                body = Stream(file.path, file.size, hashlib.file_digest(source, "sha256").hexdigest())
-    except OSError as error:
-        raise SourceError(f"{file.name} cannot be read any more: {error.strerror}.") from error
-    if md5 != file.md5:
-        raise SourceError(f"{file.name} changed while it was being synced; run again.")
-    return body
+            errors = parse_deletion(answer.body)
+            if not errors.keys() <= set(left):
+                raise UnreadableAnswerError(f"{self._client.endpoint} did not delete keys that none named.")
+            left = [key for key, error in errors.items() if is_passing(error.get("Code", "")) and attempt < ATTEMPTS]
+            refused |= {key: error for key, error in errors.items() if key not in left}
+            if not left:
+                break
+            self._client.pause(attempt)
+            attempt += 1
+        if len(refused) == len(batch):
+            key, error = next(iter(refused.items()))
+            code, message = error.get("Code", ""), error.get("Message", "")
+            kind = AccessDeniedError if code == "AccessDenied" else BucketError
+            raise kind(f"Could not delete {key}, nor any other: {self._client.endpoint} answered {code} ({message}).")
+        return [key for key in batch if key not in refused]

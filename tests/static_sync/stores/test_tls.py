@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import os
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from static_sync import sync
-from static_sync.exceptions import UnreachableError
-from tests.static_sync.stub import StubS3
+from static_sync.destination import Destination
+from static_sync.exceptions import BucketError, UnreachableError
+from static_sync.stores.contract import ABSENT, Body, Headers
+from static_sync.stores.s3 import open_s3
+from static_sync.stores.s3.store import S3Store
+from tests.static_sync.conftest import write
+from tests.static_sync.stub import Fault, StubS3, Waits, md5, store_at
+
+HEADERS = Headers("text/css", "public, max-age=60")
 
 
 @pytest.fixture
@@ -48,23 +55,72 @@ def secure(certificate: Path) -> Iterator[StubS3]:
     server.stop()
 
 
-def test_files_arrive_over_tls(
-    secure: StubS3, certificate: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def store(secure: StubS3, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Store]:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+    store = store_at(secure.url, sleep=Waits())
+    yield store
+    store.close()
+
+
+def large_file(folder: Path) -> Body:
+    content = os.urandom(12_345_678)
+    write(folder, {"large": content})
+    return Body(str(folder / "large"), len(content), md5(content))
+
+
+def test_objects_arrive_over_tls(secure: StubS3, store: S3Store) -> None:
+    for number in range(20):
+        store.put(f"static/{number}", Body("", 1, md5(b"a"), b"a"), HEADERS, ABSENT)
+    assert store.get("static/7") == b"a"
+    assert list(store.listing()) == sorted(secure.objects)
+    assert (len(secure.objects), secure.connections) == (20, 1)
+
+
+def test_a_session_ticket_is_no_early_answer(secure: StubS3, store: S3Store, tmp_path: Path) -> None:
+    """TLS 1.3 sends tickets after the handshake, which is while the first body is sent."""
+    large = large_file(tmp_path)
+    assert store.put("static/large", large, HEADERS) == large.md5
+    assert len(secure.requests) == 1
+
+
+def test_an_early_answer_is_read(secure: StubS3, store: S3Store, tmp_path: Path) -> None:
+    secure.fault = lambda *_: "early"
+    with pytest.raises(BucketError, match="400 EntityTooLarge"):
+        store.put("static/large", large_file(tmp_path), HEADERS)
+
+
+@pytest.mark.parametrize("fault", ["close", "reset", "cut", "lost"])
+def test_faults_pass(secure: StubS3, store: S3Store, fault: Fault) -> None:
+    secure.fault = lambda number, _method, _key: fault if number % 3 == 2 else None
+    for number in range(10):
+        store.put(f"static/{number}", Body("", 1, md5(b"a"), b"a"), HEADERS)
+    assert len(secure.objects) == 10
+
+
+def test_an_unknown_certificate_is_refused(secure: StubS3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    waits = Waits()
+    store = store_at(secure.url, sleep=waits)
+    with pytest.raises(UnreachableError, match=r"certificate is not trusted .* set AWS_CA_BUNDLE"):
+        store.listing()
+    store.close()
+    assert secure.requests == []
+    assert len(waits) < 3
+
+
+def test_a_certificate_of_another_host_is_refused(
+    secure: StubS3, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
-    report = sync("s3://bucket/static", source=source, endpoint_url=secure.url, workers=2)
-    assert len(report.outcome.done) == len(secure.objects) == 5
-    assert secure.connections <= 3
-
-
-def test_an_unknown_certificate_is_refused(secure: StubS3, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
-    with pytest.raises(UnreachableError, match=r"certificate is not trusted .* set AWS_CA_BUNDLE"):
-        sync("s3://bucket/static", source=source, endpoint_url=secure.url)
+    store = store_at(secure.url.replace("127.0.0.1", "localhost"), sleep=Waits())
+    with pytest.raises(UnreachableError, match=r"certificate is not trusted .*localhost"):
+        store.listing()
+    store.close()
     assert secure.requests == []
 
 
-def test_a_bundle_that_is_not_there_is_explained(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(source / "nowhere.pem"))
+def test_a_bundle_that_is_not_there_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "nowhere.pem"))
     with pytest.raises(UnreachableError, match="AWS_CA_BUNDLE"):
-        sync("s3://bucket/static", source=source)
+        open_s3(Destination("bucket", "static/"))

@@ -1,0 +1,186 @@
+"""Release records: which objects a release needs, and what each is served with. Pure; see `history` for their keeping.
+
+A record is an object beside the files it tells of, ``.static-sync/<number>.json``. Numbers only grow, and each is taken
+by whoever first creates it (``If-None-Match: *``), so of two runs at once one learns of the other. The bytes of a
+record follow from what it says and nothing else: its ETag in a listing tells whether a release is the one at hand, and
+no request is made to find out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from static_sync.exceptions import RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from static_sync.inventory import StaticFile
+    from static_sync.stores.contract import Headers, RemoteObject
+
+FOLDER = ".static-sync/"
+_FORMAT = 1
+_DIGITS = 8
+
+Kind = Literal["release", "staged", "prune"]
+"""``staged``: some files of a release to come. ``prune``: objects are being deleted, see `retirement`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """One object of a release.
+
+    ``headers`` is a digest of what it is served with, ``encodings`` are those its compressed variants were made for.
+    ``md5`` is kept where a CDN may hold an older content, and where the ETag is no MD5; ``etag`` in the latter case
+    alone: the object is unchanged as long as its ETag is.
+    """
+
+    headers: str
+    encodings: tuple[str, ...] = ()
+    md5: str | None = None
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a release needs, by name below the prefix: ``hashed`` never changes its content, ``unhashed`` may.
+
+    ``holder`` is, in a lease, who holds it.
+    """
+
+    kind: Kind = "release"
+    hashed: Mapping[str, Needed] = field(default_factory=dict)
+    unhashed: Mapping[str, Needed] = field(default_factory=dict)
+    holder: str = ""
+
+    def get(self, name: str) -> Needed | None:
+        """What is needed of the object ``name``; None when the release does not need it."""
+        return self.hashed.get(name) or self.unhashed.get(name)
+
+    def names(self) -> set[str]:
+        """All names, those of compressed variants not among them."""
+        return {*self.hashed, *self.unhashed}
+
+    def encode(self) -> bytes:
+        """The record as it is stored: the same bytes for the same record on every machine."""
+        content: dict[str, Any] = {
+            "format": _FORMAT,
+            "kind": self.kind,
+            "hashed": {name: _plain(needed) for name, needed in self.hashed.items()},
+            "unhashed": {name: _plain(needed) for name, needed in self.unhashed.items()},
+        }
+        if self.holder:
+            content["holder"] = self.holder
+        return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+    @classmethod
+    def decode(cls, data: bytes, key: str) -> Record:
+        """Read what `encode` wrote; ``key`` is for the error. Raises `RecordError` for anything else."""
+        try:
+            content = json.loads(data)
+            if content["format"] != _FORMAT:
+                raise RecordError(
+                    f"The release record {key} has the format {content['format']!r}, which this version does not "
+                    "know: update django-faas here too."
+                )
+            return cls(
+                content["kind"],
+                {name: _needed(plain) for name, plain in content["hashed"].items()},
+                {name: _needed(plain) for name, plain in content["unhashed"].items()},
+                content.get("holder", ""),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RecordError(
+                f"The release record {key} cannot be read ({type(error).__name__}: {error}). Delete that object: the "
+                "next run then writes the headers of every file once more, and a new record."
+            ) from error
+
+
+def make_lease() -> Record:
+    """The record by which one prune, and no other, holds the bucket."""
+    return Record("prune", holder=os.urandom(8).hex())
+
+
+LEASE_SIZE = len(make_lease().encode())
+"""Bytes of a lease. Nothing else is as long, so that a listing tells leases from all other records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A record in the bucket that has been listed, not read."""
+
+    number: int
+    key: str
+    there: RemoteObject
+
+
+def record_key(prefix: str, number: int) -> str:
+    """Where the record ``number`` is kept."""
+    return f"{prefix}{FOLDER}{number:0{_DIGITS}}.json"
+
+
+def split_listing(
+    objects: Mapping[str, RemoteObject], prefix: str
+) -> tuple[dict[str, RemoteObject], tuple[Numbered, ...]]:
+    """The files of a listing, and its records from the first to the newest."""
+    folder = prefix + FOLDER
+    files, records = {}, []
+    for key, there in objects.items():
+        if not key.startswith(folder):
+            files[key] = there
+            continue
+        number, dot, suffix = key.removeprefix(folder).partition(".")
+        if dot and suffix == "json" and len(number) == _DIGITS and number.isascii() and number.isdigit():
+            records.append(Numbered(int(number), key, there))
+    return files, tuple(sorted(records, key=lambda record: record.number))
+
+
+def headers_digest(headers: Headers, encryption: str = "") -> str:
+    """A short digest of what an object is served with, and of how it is encrypted."""
+    told = (
+        headers.content_type,
+        headers.cache_control,
+        headers.content_encoding or "",
+        headers.cache_tag or "",
+        encryption,
+    )
+    return hashlib.sha256("\0".join(told).encode()).hexdigest()[:12]
+
+
+def record_of(files: Iterable[StaticFile], etags: Mapping[str, str], *, encryption: str, with_contents: bool) -> Record:
+    """The record of a release of ``files``.
+
+    ``etags`` gives, by name, the ETags that are no MD5. With ``with_contents`` the digests of unhashed files are kept,
+    so that a later run knows what a CDN has to forget.
+    """
+    from static_sync.stage import Stage
+
+    hashed: dict[str, Needed] = {}
+    unhashed: dict[str, Needed] = {}
+    digests: dict[Headers, str] = {}
+    for file in files:
+        if file.headers not in digests:
+            digests[file.headers] = headers_digest(file.headers, encryption)
+        etag = etags.get(file.name)
+        is_hashed = file.stage is Stage.HASHED
+        md5 = file.md5 if etag or (with_contents and not is_hashed) else None
+        (hashed if is_hashed else unhashed)[file.name] = Needed(digests[file.headers], file.encodings, md5, etag)
+    return Record("release", hashed, unhashed)
+
+
+def _plain(needed: Needed) -> list[Any]:
+    plain = [needed.headers, ",".join(needed.encodings), needed.md5 or "", needed.etag or ""]
+    while len(plain) > 1 and not plain[-1]:
+        plain.pop()
+    return plain
+
+
+def _needed(plain: list[str]) -> Needed:
+    headers, encodings, md5, etag = [*plain, "", "", ""][:4]
+    if not all(isinstance(value, str) for value in (headers, encodings, md5, etag)):
+        raise TypeError("an entry is no list of texts")
+    return Needed(headers, tuple(encodings.split(",")) if encodings else (), md5 or None, etag or None)
