@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command and end the process with its exit code."""
+    if sys.stdout is None or sys.stderr is None:  # closed by whoever started us
+        nowhere = open(os.open(os.devnull, os.O_WRONLY), "w", closefd=False)  # noqa: SIM115 - for the whole process
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     arguments = sys.argv[1:] if arguments is None else arguments
     command, rest = options.choose(arguments)
     try:

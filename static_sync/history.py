@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from static_sync.exceptions import BucketError, ConflictError
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 # A record is read by this tool and nobody else; no CDN may keep it.
 _HEADERS = Headers("application/json", "private, no-store")
 # How long a `prune` may delete, in seconds. Nobody else relies on the listing of the bucket for as long.
-LEASE = 300.0
-# A service refuses requests from a clock that is wrong by more: within this, two machines agree on what is long ago.
+LEASE = 600.0
+# A service refuses requests from a clock that is wrong by more, and then tells its own time.
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html (RequestTimeTooSkewed)
 _SKEW = 900.0
 _POLL = 3.0
@@ -58,7 +58,7 @@ def list_settled(
     while True:
         listing = Listing(store.listing(expected), prefix)
         newest = listing.records[-1] if listing.records else None
-        if newest is None or newest.there.size != LEASE_SIZE or waited > LEASE or _long_ago(newest):
+        if newest is None or newest.there.size != LEASE_SIZE or waited > LEASE or _long_ago(newest, store):
             return listing
         if not waited:
             notify(f"{newest.key} says that obsolete objects are being deleted; waiting until that is over.")
@@ -123,16 +123,24 @@ def commit(store: Store, key: str, record: Record) -> None:
             raise
 
 
+def moment(modified: str, key: str) -> datetime:
+    """When an object was written, from what a listing says of it; raises `BucketError` where that is no time."""
+    try:
+        read = datetime.fromisoformat(modified)
+    except ValueError as error:
+        raise BucketError(f"The listing says that {key} was written at {modified!r}, which is no time.") from error
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
 def written(record: Numbered) -> datetime:
     """When the record was written, by the service's clock."""
-    try:
-        moment = datetime.fromisoformat(record.there.modified)
-    except ValueError as error:
-        raise BucketError(
-            f"The listing says that {record.key} was written at {record.there.modified!r}, which is no time."
-        ) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment(record.there.modified, record.key)
 
 
-def _long_ago(record: Numbered) -> bool:
-    return (datetime.now(UTC) - written(record)).total_seconds() > LEASE + 2 * _SKEW
+def now(store: Store) -> datetime:
+    """The time by the service's clock, as far as that is known to be another than ours."""
+    return datetime.now(UTC) + timedelta(seconds=store.clock_offset)
+
+
+def _long_ago(record: Numbered, store: Store) -> bool:
+    return (now(store) - written(record)).total_seconds() > LEASE + 2 * _SKEW

@@ -47,24 +47,30 @@ def take_inventory(
     encodings: tuple[str, ...] = (),
     cache_tag: str | None = None,
 ) -> tuple[StaticFile, ...]:
-    """Read every entry once. Raises `SourceError` for the first that cannot be read.
+    """Read every entry once. Raises `SourceError` that names each which cannot be read.
 
     ``is_hashed`` tells the names that another tool has hashed. ``cache_tag`` goes to files that are not hashed.
     """
     shop = _Describer(manifest, policy or CachePolicy(), is_hashed, cache_tag)
     files: dict[str, StaticFile] = {}
+    problems = []
     # In order of their names, ``a.css`` comes before its compressed twin ``a.css.gz``, which is of the same type.
     for entry in sorted(entries, key=lambda entry: entry.name):
         stem, _, suffix = entry.name.rpartition(".")
         plain = files.get(stem) if f".{suffix}" in ENCODINGS else None
-        files[entry.name] = shop.describe(entry) if plain is None else _twin(entry, plain, ENCODINGS[f".{suffix}"])
+        try:
+            files[entry.name] = shop.describe(entry) if plain is None else _twin(entry, plain, ENCODINGS[f".{suffix}"])
+        except OSError as error:
+            problems.append(f"{entry.name} cannot be read: {error.strerror}.")
+    if problems:
+        raise SourceError("Nothing was uploaded: " + "\n  ".join(problems if len(problems) == 1 else ["", *problems]))
     if not encodings:
         return tuple(files.values())
     from static_sync.compress import compressible
 
     return tuple(
         replace(file, encodings=tuple(name for name in encodings if f"{file.name}{_SUFFIXES[name]}" not in files))
-        if compressible(file)
+        if file.stage is not Stage.MANIFEST and compressible(file)
         else file
         for file in files.values()
     )
@@ -116,17 +122,14 @@ def _read(entry: Entry, *, decode: bool) -> tuple[int, str, bool]:
     digest = hashlib.md5(usedforsecurity=False)
     decoder = _Utf8() if decode else None
     size = 0
-    try:
-        with open(entry.path, "rb", buffering=0) as file:  # noqa: PTH123 - thousands of them
-            while chunk := file.read(_CHUNK):
-                size += len(chunk)
-                digest.update(chunk)
-                if decoder is not None and not decoder.feed(chunk):
-                    decoder = None
-                if size >= entry.size and len(chunk) < _CHUNK:
-                    break  # the end, without asking for it
-    except OSError as error:
-        raise SourceError(f"Nothing was uploaded: {entry.name} cannot be read: {error.strerror}.") from error
+    with open(entry.path, "rb", buffering=0) as file:  # noqa: PTH123 - thousands of them
+        while chunk := file.read(_CHUNK):
+            size += len(chunk)
+            digest.update(chunk)
+            if decoder is not None and not decoder.feed(chunk):
+                decoder = None
+            if size >= entry.size and len(chunk) < _CHUNK:
+                break  # the end, without asking for it
     return size, digest.hexdigest(), decoder is not None and decoder.feed(b"", final=True)
 
 

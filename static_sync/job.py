@@ -191,7 +191,9 @@ def _compressor(encodings: Sequence[str]) -> Compressor | None:
 
     # Of use to every project of this user: what is kept there goes by its content.
     caches = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))  # noqa: PTH111 - never raises
-    return Compressor(caches / "django-faas" / "compressed", parse_encodings(",".join(encodings)))
+    # A user without a home has none.
+    cache = caches / "django-faas" / "compressed" if caches.is_absolute() else None
+    return Compressor(cache, parse_encodings(",".join(encodings)))
 
 
 def _cdn(distribution: str | None, cache_tag: str | None, target: Destination, region: str | None) -> CloudFront | None:

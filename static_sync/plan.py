@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from static_sync.destination import MAX_KEY_BYTES
 from static_sync.exceptions import SourceError
 from static_sync.inventory import variant_name
-from static_sync.release import FOLDER, Needed, Record, headers_digest
+from static_sync.release import FOLDER, Found, Needed, Record, headers_digest
 from static_sync.stage import Stage
 from static_sync.stores.contract import ABSENT
 
@@ -71,14 +71,14 @@ class Plan:
     """``steps`` in the order of their stages.
 
     ``unchanged`` counts files, ``unclaimed`` objects that match no file. ``outdated`` is what a CDN has to forget.
-    ``etags`` gives, by name, the ETags of unchanged objects that are no MD5.
+    ``found`` is what the record has to say of objects that stay as they are.
     """
 
     steps: tuple[Step, ...]
     unchanged: int
     unclaimed: int
     outdated: tuple[Outdated, ...]
-    etags: Mapping[str, str]
+    found: Found
 
     @property
     def size(self) -> int:
@@ -104,7 +104,7 @@ def make_plan(
     planner = _Planner(objects, base or Record(), own or Record(), {file.name for file in files}, prefix, encryption)
     steps = []
     outdated: list[Outdated] = []
-    etags: dict[str, str] = {}
+    found = Found()
     claimed = set()
     for file in files:
         key = prefix + file.name
@@ -114,15 +114,15 @@ def make_plan(
         step = planner.step(key, file)
         if step is not None:
             steps.append(step)
-        if (step is None or not step.sends) and objects[key].etag != file.md5:
-            etags[file.name] = objects[key].etag
+        if step is None or not step.sends:
+            planner.note(key, file, found)
         if planner.is_outdated(file, step):
             # Where a function at the CDN asks for the variants, these are what it keeps.
             spellings = (key, *(variant_name(key, encoding) for encoding in file.encodings))
             outdated += [Outdated(spelling, planner.same_headers(file)) for spelling in spellings]
     steps.sort(key=lambda step: (step.file.stage, step.key))
     unchanged = len(files) - len(steps)
-    return Plan(tuple(steps), unchanged, sum(key not in claimed for key in objects), tuple(outdated), etags)
+    return Plan(tuple(steps), unchanged, sum(key not in claimed for key in objects), tuple(outdated), found)
 
 
 class _Planner:
@@ -166,7 +166,18 @@ class _Planner:
             return step is not None and step.reason != "new"
         if known.md5 is None:  # nobody kept account of what the CDN has been told
             return True
-        return known.md5 != file.md5 or known.encodings != file.encodings or not self.same_headers(file)
+        is_same = known.md5 == file.md5 and set(file.encodings) <= set(known.encodings)
+        return not (is_same and self.same_headers(file))
+
+    def note(self, key: str, file: StaticFile, found: Found) -> None:
+        """Take down of an object that is not sent what only its ETag and the records tell."""
+        etag, known = self._objects[key].etag, self._known(file)
+        if etag != file.md5:
+            found.etags[file.name] = etag
+        if known is not None and known.encodings:
+            found.encodings[file.name] = known.encodings
+        if known is not None and known.unmade:
+            found.unmade[file.name] = known.unmade
 
     def same_headers(self, file: StaticFile) -> bool:
         """Whether the object, where there is one, is known to have the headers that it is to have."""
@@ -186,7 +197,7 @@ class _Planner:
         known = self._base.get(file.name)
         if known is None:
             return ()
-        names = (variant_name(file.name, encoding) for encoding in known.encodings)
+        names = (variant_name(file.name, encoding) for encoding in known.made)
         return tuple(
             self._prefix + name for name in names if name not in self._names and self._prefix + name in self._objects
         )

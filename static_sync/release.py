@@ -34,15 +34,21 @@ Kind = Literal["release", "staged", "prune"]
 class Needed:
     """One object of a release.
 
-    ``headers`` is a digest of what it is served with, ``encodings`` are those its compressed variants were made for.
-    ``md5`` is kept where a CDN may hold an older content, and where the ETag is no MD5; ``etag`` in the latter case
-    alone: the object is unchanged as long as its ETag is.
+    ``headers`` is a digest of what it is served with. ``encodings`` are those in which it was compressed, ``unmade``
+    those of them that were no gain, so that there is no variant. ``md5`` is kept where a CDN may hold an older content,
+    and where the ETag is no MD5; ``etag`` in the latter case alone: the object is unchanged as long as its ETag is.
     """
 
     headers: str
     encodings: tuple[str, ...] = ()
     md5: str | None = None
     etag: str | None = None
+    unmade: tuple[str, ...] = ()
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The encodings of the variants that lie beside the object."""
+        return tuple(encoding for encoding in self.encodings if encoding not in self.unmade)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +157,24 @@ def headers_digest(headers: Headers, encryption: str = "") -> str:
     return hashlib.sha256("\0".join(told).encode()).hexdigest()[:12]
 
 
-def record_of(files: Iterable[StaticFile], etags: Mapping[str, str], *, encryption: str, with_contents: bool) -> Record:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What cannot be told from the files, by name: ``etags`` that are no MD5; of the compressed variants, ``encodings``
+    that are there from earlier runs, and ``unmade`` ones that were no gain.
+    """
+
+    etags: dict[str, str] = field(default_factory=dict)
+    encodings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    unmade: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __or__(self, later: Found) -> Found:
+        return Found(self.etags | later.etags, self.encodings | later.encodings, self.unmade | later.unmade)
+
+
+def record_of(files: Iterable[StaticFile], found: Found, *, encryption: str, with_contents: bool) -> Record:
     """The record of a release of ``files``.
 
-    ``etags`` gives, by name, the ETags that are no MD5. With ``with_contents`` the digests of unhashed files are kept,
-    so that a later run knows what a CDN has to forget.
+    With ``with_contents`` the digests of unhashed files are kept, so that a later run knows what a CDN has to forget.
     """
     from static_sync.stage import Stage
 
@@ -165,22 +184,34 @@ def record_of(files: Iterable[StaticFile], etags: Mapping[str, str], *, encrypti
     for file in files:
         if file.headers not in digests:
             digests[file.headers] = headers_digest(file.headers, encryption)
-        etag = etags.get(file.name)
+        etag = found.etags.get(file.name)
         is_hashed = file.stage is Stage.HASHED
         md5 = file.md5 if etag or (with_contents and not is_hashed) else None
-        (hashed if is_hashed else unhashed)[file.name] = Needed(digests[file.headers], file.encodings, md5, etag)
+        encodings = tuple(sorted({*file.encodings, *found.encodings.get(file.name, ())}))
+        needed = Needed(digests[file.headers], encodings, md5, etag, found.unmade.get(file.name, ()))
+        (hashed if is_hashed else unhashed)[file.name] = needed
     return Record("release", hashed, unhashed)
 
 
 def _plain(needed: Needed) -> list[Any]:
-    plain = [needed.headers, ",".join(needed.encodings), needed.md5 or "", needed.etag or ""]
+    plain = [
+        needed.headers,
+        ",".join(needed.encodings),
+        needed.md5 or "",
+        needed.etag or "",
+        ",".join(needed.unmade),
+    ]
     while len(plain) > 1 and not plain[-1]:
         plain.pop()
     return plain
 
 
 def _needed(plain: list[str]) -> Needed:
-    headers, encodings, md5, etag = [*plain, "", "", ""][:4]
-    if not all(isinstance(value, str) for value in (headers, encodings, md5, etag)):
+    if not all(isinstance(value, str) for value in plain):
         raise TypeError("an entry is no list of texts")
-    return Needed(headers, tuple(encodings.split(",")) if encodings else (), md5 or None, etag or None)
+    headers, encodings, md5, etag, unmade = [*plain, "", "", "", ""][:5]
+    return Needed(headers, _listed(encodings), md5 or None, etag or None, _listed(unmade))
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(text.split(",")) if text else ()

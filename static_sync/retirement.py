@@ -13,22 +13,24 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from static_sync import history
 from static_sync.destination import Destination
 from static_sync.exceptions import BucketError, ConflictError, PruneRefusedError, UsageError
+from static_sync.history import moment
 from static_sync.inventory import variant_name
-from static_sync.release import make_lease, record_key
+from static_sync.release import LEASE_SIZE, make_lease, record_key
 from static_sync.report import count
 from static_sync.stores import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Mapping, Sequence
 
     from static_sync.history import Dated
-    from static_sync.stores.contract import Store
+    from static_sync.stores.contract import RemoteObject, Store
 
 KEEP_RELEASES = 3
 GRACE_DAYS = 14.0
@@ -132,7 +134,7 @@ def prune(
             except ConflictError:
                 continue
             selection = select(
-                dated, listing.files, target.prefix, keep_releases, timedelta(days=grace_days), datetime.now(UTC)
+                dated, listing.files, target.prefix, keep_releases, timedelta(days=grace_days), history.now(store)
             )
             _guard(selection, len(listing.files), max_delete)
             left: tuple[str, ...] = ()
@@ -148,28 +150,40 @@ def prune(
 
 def select(
     dated: Sequence[Dated],
-    keys: Collection[str],
+    objects: Mapping[str, RemoteObject],
     prefix: str,
     keep_releases: int,
     grace: timedelta,
     now: datetime,
 ) -> Selection:
-    """What may go: pure. ``keys`` are the files that were listed, ``dated`` all records up to the newest."""
+    """What may go: pure. ``objects`` are the files that were listed, ``dated`` all records up to the newest."""
     kept, dropped = _kept(dated, keep_releases, now - grace)
     needed = {name for entry in kept for name in entry.record.names()}
-    obsolete = {name for entry in dropped for name in entry.record.names()} - needed
-    found = set(keys)
     chosen = set()
-    for name in obsolete:
-        encodings = {encoding for entry in dropped if (known := entry.record.get(name)) for encoding in known.encodings}
-        names = {name, *(variant_name(name, encoding) for encoding in encodings)} - needed
-        chosen |= {prefix + name for name in names} & found
+    for name, ended in _ends(dated, dropped).items():
+        encodings = {encoding for entry in dropped if (known := entry.record.get(name)) for encoding in known.made}
+        if name not in needed:
+            for spelling in {name, *(variant_name(name, encoding) for encoding in encodings)} - needed:
+                there = objects.get(prefix + spelling)
+                # What was written after the last release that needed it had gone is somebody else's.
+                if there is not None and moment(there.modified, prefix + spelling) <= ended:
+                    chosen.add(prefix + spelling)
     records = tuple(
         entry.numbered.key
         for entry in (*dropped, *(entry for entry in dated if entry.record.kind == "prune"))
         if entry.written < now - max(grace, _RECORDS_STAY)
     )
     return Selection(tuple(sorted(chosen)), records, sum(entry.record.kind == "release" for entry in kept))
+
+
+def _ends(dated: Sequence[Dated], dropped: Sequence[Dated]) -> dict[str, datetime]:
+    """All that the ``dropped`` releases need, and when the last of them that needs it was superseded."""
+    ends: dict[str, datetime] = {}
+    told = [entry for entry in dated if entry.record.kind != "prune"]
+    for entry, following in pairwise(told):
+        if entry in dropped:
+            ends.update(dict.fromkeys(entry.record.names(), following.written))
+    return ends
 
 
 def _kept(dated: Sequence[Dated], keep_releases: int, limit: datetime) -> tuple[list[Dated], list[Dated]]:
@@ -210,7 +224,8 @@ def _delete(
     lease = _Lease()
     history.commit(store, record_key(prefix, number), make_lease())
     if not _refuses_a_second(store, record_key(prefix, number)):
-        store.delete([record_key(prefix, number)])
+        if len(store.get(record_key(prefix, number)) or b"") == LEASE_SIZE:
+            store.delete([record_key(prefix, number)])
         raise PruneRefusedError(
             "The service does not heed conditional writes, so a run that is under way cannot be told of what is "
             "deleted. Nothing was; delete by hand, while nothing is deployed, what --dry-run names."
@@ -238,10 +253,13 @@ def _refuses_a_second(store: Store, key: str) -> bool:
 
 
 class _Lease:
-    """Holds for as long as others wait, by both clocks: the steady one stands still while a laptop sleeps."""
+    """Holds for a part of the time that others wait, as the last request may be tried again for minutes.
+
+    By both clocks: the steady one stands still while a laptop sleeps.
+    """
 
     def __init__(self) -> None:
         self._steady, self._wall = time.monotonic(), time.time()
 
     def holds(self) -> bool:
-        return max(time.monotonic() - self._steady, time.time() - self._wall) < history.LEASE / 2
+        return max(time.monotonic() - self._steady, time.time() - self._wall) < history.LEASE / 4

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from static_sync import history
 from static_sync.exceptions import CdnError, ConflictError, StaticSyncError
 from static_sync.plan import make_plan
-from static_sync.release import Record, record_of
+from static_sync.release import Found, Record, record_of
 from static_sync.stage import Stage
 from static_sync.transfer import Outcome, transfer
 
@@ -123,7 +123,7 @@ class Run:
 
     def _look(self) -> tuple[Listing, Record | None, Plan]:
         expected = sorted(self._prefix + file.name for file in self._all_files)
-        likely = self._record_of(self._all_files, {})
+        likely = self._record_of(self._all_files, Found())
         with self._clock.step("list"):
             for _ in range(_ROUNDS):
                 listing = history.list_settled(self._store, self._prefix, expected, self.notes.append)
@@ -141,13 +141,13 @@ class Run:
             base,
             self._prefix,
             encryption=self._encryption,
-            own=self._record_of([step.file for step in self.outcome.done], self.outcome.etags),
+            own=self._record_of([step.file for step in self.outcome.done], self.outcome.found),
         )
         return listing, base, plan
 
     def _finish(self, listing: Listing, base: Record | None, plan: Plan, *, wait: bool) -> bool:
         """Tell the CDN, then take the next record; returns False when another run has taken it."""
-        record = self._record_of(self._all_files, {**plan.etags, **self.outcome.etags})
+        record = self._record_of(self._all_files, plan.found | self.outcome.found)
         if self._only_hashed:
             known = base or Record()
             record = Record("staged", {**record.hashed}, known.unhashed)
@@ -172,7 +172,7 @@ class Run:
 
     def _keep_account(self, listing: Listing, base: Record) -> None:
         """Record what has arrived before something failed, so that the next run knows it and no prune takes it."""
-        done = self._record_of([step.file for step in self.outcome.done], self.outcome.etags)
+        done = self._record_of([step.file for step in self.outcome.done], self.outcome.found)
         # The CDN was told of nothing yet.
         unhashed = {
             name: needed if needed.etag else replace(needed, md5=None) for name, needed in done.unhashed.items()
@@ -183,8 +183,8 @@ class Run:
         with suppress(StaticSyncError):  # what went wrong before is what there is to tell
             history.commit(self._store, listing.next_key, record)
 
-    def _record_of(self, files: Iterable[StaticFile], etags: dict[str, str]) -> Record:
-        return record_of(files, etags, encryption=self._encryption, with_contents=self._cdn is not None)
+    def _record_of(self, files: Iterable[StaticFile], found: Found) -> Record:
+        return record_of(files, found, encryption=self._encryption, with_contents=self._cdn is not None)
 
     def _invalidate(self, plan: Plan, *, wait: bool) -> bool:
         """Have the CDN forget what is outdated; returns whether it will."""

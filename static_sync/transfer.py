@@ -21,6 +21,7 @@ from static_sync.exceptions import (
     WrongRegionError,
 )
 from static_sync.inventory import variant_name
+from static_sync.release import Found
 from static_sync.stage import Stage
 from static_sync.stores.contract import ABSENT, Body
 
@@ -54,15 +55,15 @@ class Outcome:
     """What became of each step of a plan: every one is in exactly one of ``done``, ``failed``, ``conflicts`` and
     ``not_tried``.
 
-    ``conflicts`` are steps for objects that somebody else has written meanwhile. ``etags`` gives, by name, the ETags of
-    written objects that are no MD5; ``variants`` counts the compressed variants put.
+    ``conflicts`` are steps for objects that somebody else has written meanwhile. ``found`` is what the record has to
+    say of what was written; ``variants`` counts the compressed variants put.
     """
 
     done: list[Step] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
     conflicts: list[Step] = field(default_factory=list)
     not_tried: list[Step] = field(default_factory=list)
-    etags: dict[str, str] = field(default_factory=dict)
+    found: Found = field(default_factory=Found)
     variants: int = 0
 
     @property
@@ -73,7 +74,7 @@ class Outcome:
     def add(self, before: Outcome) -> None:
         """Take in what was done ``before``, in another round of the same run."""
         self.done[:0] = before.done
-        self.etags = before.etags | self.etags
+        self.found = before.found | self.found
         self.variants += before.variants
 
 
@@ -118,6 +119,9 @@ class _Crew:
                 thread.start()
             for thread in threads:
                 thread.join()
+        except BaseException:
+            self._carrier.interrupt()
+            raise
         finally:
             # Also when the user interrupts: what has begun ends, what has not does not begin.
             self._stopped = True
@@ -150,16 +154,20 @@ class _Crew:
             else:
                 with self._lock:
                     self._outcome.done.append(step)
-                    self._outcome.variants += carried.variants
+                    self._outcome.variants += len(step.file.encodings) - len(carried.unmade)
+                    if carried.unmade:
+                        self._outcome.found.unmade[step.file.name] = carried.unmade
                     if carried.etag not in (None, step.file.md5):
-                        self._outcome.etags[step.file.name] = carried.etag
+                        self._outcome.found.etags[step.file.name] = carried.etag
                 self._progress.advance(1, step.file.size if step.sends else 0)
 
 
 @dataclass(slots=True)
 class _Carried:
-    etag: str | None
-    variants: int = 0
+    """``etag`` of what was written, if anything was; ``unmade`` are the encodings that were no gain."""
+
+    etag: str | None = None
+    unmade: tuple[str, ...] = ()
 
 
 class _Carrier:
@@ -170,16 +178,20 @@ class _Carrier:
         self._compressor = compressor
         self._few = threading.Semaphore(_LARGE_AT_A_TIME)
 
+    def interrupt(self) -> None:
+        self._store.interrupt()
+
     def carry(self, step: Step) -> _Carried:
         file = step.file
-        carried = _Carried(None)
+        carried = _Carried()
         body = Body(file.path, file.size, file.md5)
         if step.sends and file.size <= _WHOLE_FILE:
             body = replace(body, data=_content(file))
         # Variants go before the plain file: as long as that is the old one, the next run sees that both are to be sent.
-        put = self._put_variants(self._compressor, step, body.data) if self._compressor else set()
-        carried.variants = len(put)
-        self._remove([key for key in step.stale if key not in put])
+        if self._compressor is not None and file.encodings:
+            carried.unmade = self._put_variants(self._compressor, step, body.data)
+        made = {variant_name(step.key, encoding) for encoding in file.encodings if encoding not in carried.unmade}
+        self._remove([key for key in step.stale if key not in made])
         if step.sends:
             try:
                 carried.etag = self._store.put(step.key, body, file.headers, step.condition)
@@ -191,19 +203,20 @@ class _Carrier:
             carried.etag = self._store.rewrite(step.key, file.headers, step.condition)
         return carried
 
-    def _put_variants(self, compressor: Compressor, step: Step, data: bytes | None) -> set[str]:
-        file, put = step.file, set()
+    def _put_variants(self, compressor: Compressor, step: Step, data: bytes | None) -> tuple[str, ...]:
+        file, unmade = step.file, []
         with nullcontext() if data is not None else self._few:
             data = _content(file) if data is None else data
             for encoding in file.encodings:
                 variant = compressor.variant(data, file.md5, encoding)
-                if variant is not None:
-                    key = variant_name(step.key, encoding)
-                    md5 = hashlib.md5(variant, usedforsecurity=False).hexdigest()
-                    headers = replace(file.headers, content_encoding=encoding)
-                    self._store.put(key, Body(key, len(variant), md5, variant), headers)
-                    put.add(key)
-        return put
+                if variant is None:
+                    unmade.append(encoding)
+                    continue
+                key = variant_name(step.key, encoding)
+                md5 = hashlib.md5(variant, usedforsecurity=False).hexdigest()
+                headers = replace(file.headers, content_encoding=encoding)
+                self._store.put(key, Body(key, len(variant), md5, variant), headers)
+        return tuple(sorted(unmade))
 
     def _remove(self, keys: list[str]) -> None:
         if keys and len(self._store.delete(keys)) < len(keys):

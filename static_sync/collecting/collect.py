@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from static_sync.collecting import own_way
+from static_sync.collecting.command import make_command
 from static_sync.collecting.fingerprint import (
     SETTLED_NS,
     class_context,
@@ -115,9 +118,11 @@ def _find(ignore: Iterable[str]) -> dict[str, str | None]:
     return found
 
 
-def _path(storage: object, name: str) -> str | None:
+def _path(storage: Any, name: str) -> str | None:
+    if own_way.reads(storage):
+        return f"{storage.location}{os.sep}{name}"
     try:
-        return str(storage.path(name))  # type: ignore[attr-defined]
+        return str(storage.path(name))
     except (AttributeError, NotImplementedError):
         return None
 
@@ -169,16 +174,19 @@ def _run(target: Target) -> None:
     from django.core.management import CommandError, call_command
 
     said = io.StringIO()
-    command = target.command()
+    command = make_command(target.storage, overridden=target.overridden)
     try:
         call_command(
             command, interactive=False, verbosity=0, clear=target.own, skip_checks=False, stderr=said, no_color=True
         )
-    except (CommandError, ImproperlyConfigured, SuspiciousOperation, ValueError, OSError) as error:
+    except (CommandError, ImproperlyConfigured, SuspiciousOperation, ValueError, OSError, RuntimeError) as error:
         before = " ".join(said.getvalue().split())
         hint = ""
         if "could not be found" in str(error):
             hint = " It refers to a file that no finder finds: correct the reference, or add the file."
-        raise CollectError(f"collectstatic failed: {f'{before} ' if before else ''}{error}{hint}") from error
+        elif "Max post-process passes exceeded" in str(error):
+            hint = " These files refer to one another in a circle, or in too long a chain."
+        said_before = f"{before} " if before else ""
+        raise CollectError(f"collectstatic into {target.folder} failed: {said_before}{error}{hint}") from error
     if said.getvalue():
         print(said.getvalue().rstrip(), file=sys.stderr)  # noqa: T201 - what Django says to whoever collects

@@ -1,9 +1,9 @@
 """What lies in STATIC_ROOT although the project no longer gives it.
 
 collectstatic never removes anything, so on a machine where it runs again and again STATIC_ROOT gathers the hashed
-copies of every earlier version. A hashed copy that its manifest has replaced is certainly obsolete and stays behind.
-What comes from no finder for any other reason may be another tool's work (django-compressor writes there), so it is
-uploaded and reported.
+copies of every earlier version. A hashed copy that its manifest has replaced is certainly obsolete and stays behind, as
+does the file that a collection was writing when it was killed. What comes from no finder for any other reason may be
+another tool's work (django-compressor writes there), so it is uploaded and reported.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from static_sync.collecting.folder import DRAFT
 from static_sync.content_types import ENCODINGS
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _HASHED_NAME = re.compile(r"(?P<stem>.+)\.[0-9a-f]{12}(?P<suffix>\.[^./]*)?")
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """Names of files: hashed copies that were replaced, and files of unknown origin."""
+    """Names of files: such as were replaced, or never finished, and such of unknown origin."""
 
     superseded: frozenset[str]
     strangers: frozenset[str]
@@ -37,8 +38,13 @@ def find_leftovers(
     """Sort out ``names``; ``found`` are the finders' names, ``originals`` those that the manifest knows."""
     superseded, strangers = set(), set()
     for name in names:
+        if name in found or name in manifest.hashed:
+            continue
+        if name.rpartition("/")[2].startswith(DRAFT):
+            superseded.add(name)
+            continue
         plain = next((name.removesuffix(suffix) for suffix in ENCODINGS if name.endswith(suffix)), name)
-        if any(known in found or known in manifest.hashed for known in (name, plain)) or plain == manifest.name:
+        if plain in found or plain in manifest.hashed or plain == manifest.name:
             continue
         match = _HASHED_NAME.fullmatch(plain)
         if match and match["stem"] + (match["suffix"] or "") in originals:

@@ -12,7 +12,6 @@ from static_sync.manifest import Manifest
 
 if TYPE_CHECKING:
     from django.core.files.storage import Storage
-    from django.core.management.base import BaseCommand
 
 _APP = "django.contrib.staticfiles"
 
@@ -44,21 +43,6 @@ class Target:
         """What the manifest says on its disk; empty where there is none."""
         read = getattr(self.storage, "read_manifest", None)
         return (read() or "") if read else ""
-
-    def command(self) -> BaseCommand:
-        """A collectstatic that collects into this target, told by their content which files have to be copied."""
-        from django.contrib.staticfiles.management.commands import collectstatic
-        from django.core.management import get_commands, load_command_class
-
-        if not self.overridden:
-            command: BaseCommand = _by_content(collectstatic.Command)()
-        else:
-            command = load_command_class(get_commands()["collectstatic"], "collectstatic")
-            if isinstance(command, collectstatic.Command):
-                command = _by_content(type(command))()
-        if isinstance(command, collectstatic.Command):
-            command.storage = self.storage
-        return command
 
 
 def find_target(own: Path) -> Target:
@@ -103,39 +87,3 @@ def _writable(folder: Path) -> bool:
     while not os.path.lexists(nearest):
         nearest = nearest.parent
     return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
-
-
-def _by_content(base: type[Any]) -> type[Any]:
-    """``base``, a collectstatic, copying what differs rather than what is younger.
-
-    Django's own skips a file whose copy is as young or younger, by the second: it misses a change within the second of
-    the copy, and a package whose files carry times from before.
-    """
-
-    class Command(base):  # type: ignore[misc]
-        def delete_file(self, path: str, prefixed_path: str, source_storage: Any) -> bool:
-            try:
-                source = source_storage.path(path)
-            except NotImplementedError:
-                return bool(super().delete_file(path, prefixed_path, source_storage))
-            copy = Path(self.storage.path(prefixed_path))
-            if not os.path.lexists(copy):
-                return True
-            if not copy.is_symlink() and _same(Path(source), copy):
-                if prefixed_path not in self.unmodified_files:
-                    self.unmodified_files.append(prefixed_path)
-                return False
-            self.storage.delete(prefixed_path)
-            return True
-
-    return Command
-
-
-def _same(one: Path, other: Path) -> bool:
-    if one.stat().st_size != other.stat().st_size:
-        return False
-    with one.open("rb") as left, other.open("rb") as right:
-        while chunk := left.read(1 << 20):
-            if chunk != right.read(1 << 20):
-                return False
-        return not right.read(1)

@@ -91,5 +91,8 @@ class Store(Protocol):
         ``may_go_on`` is asked before each request; when it says no, the rest is left.
         """
 
+    def interrupt(self) -> None:
+        """Have requests give up where they would wait to be tried again: somebody wants to leave."""
+
     def close(self) -> None:
         """Close all connections."""

@@ -120,6 +120,9 @@ class GcsStore:
         """Nothing is signed by the clock."""
         return 0.0
 
+    def interrupt(self) -> None:
+        """Nothing can be done about the library's own waiting, which is two minutes at most."""
+
     def listing(self, expected: Sequence[str] = ()) -> dict[str, RemoteObject]:  # noqa: ARG002
         """Every object below the prefix by its key: a request for each 1,000, one after the other."""
         objects = {}

@@ -94,6 +94,9 @@ class MemoryStore:
             gone += batch
         return gone
 
+    def interrupt(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

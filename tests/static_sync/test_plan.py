@@ -88,7 +88,7 @@ def test_a_second_run_has_nothing_to_do(
 ) -> None:
     plan = make_plan(have, there, base, PREFIX)
     after = {**there, **{PREFIX + file.name: RemoteObject(file.md5, file.size) for file in have}}
-    record = record_of(have, plan.etags, encryption="", with_contents=True)
+    record = record_of(have, plan.found, encryption="", with_contents=True)
     again = make_plan(have, after, record, PREFIX)
     assert (again.steps, again.outdated) == ((), ())
 

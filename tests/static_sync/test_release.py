@@ -24,6 +24,7 @@ needed = st.builds(
     encodings=st.sampled_from([(), ("br",), ("br", "gzip")]),
     md5=st.none() | st.text("0123456789abcdef", min_size=32, max_size=32),
     etag=st.none() | st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1),
+    unmade=st.sampled_from([(), ("br",)]),
 )
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 records = st.builds(

@@ -43,7 +43,6 @@ class Calendar:
 @pytest.fixture
 def calendar(monkeypatch: pytest.MonkeyPatch) -> Calendar:
     made = Calendar()
-    monkeypatch.setattr(module, "datetime", made)
     monkeypatch.setattr(history, "datetime", made)
     return made
 
@@ -283,7 +282,8 @@ def test_whatever_was_needed_within_the_grace_stays(
     now = written
     told_of = {name for _, needed, _ in history_of for name in needed}
     keys = {f"s/{name}{suffix}" for name in told_of | others for suffix in ("", ".br")}
-    chosen = select(dated, keys, "s/", keep, timedelta(days=grace), now)
+    objects = {key: RemoteObject("etag", 1, "2026-01-01T00:00:00Z") for key in keys}
+    chosen = select(dated, objects, "s/", keep, timedelta(days=grace), now)
 
     told = [entry for entry in dated if entry.record.kind != "prune"]
     known = {name for entry in told for name in entry.record.hashed}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from dataclasses import replace
@@ -18,6 +19,7 @@ from static_sync.manifest import Manifest
 from static_sync.release import Record
 from static_sync.source import scan
 from static_sync.stage import Stage
+from static_sync.stores.contract import Body, Headers
 from tests.static_sync.memory import MemoryStore
 from tests.static_sync.runs import PREFIX, hashed_name, prepared, release, run
 
@@ -437,3 +439,54 @@ def test_what_is_odd_about_the_service_is_told(old: tuple[StaticFile, ...]) -> N
     conditions, clock = run(store, old).notes_of_the_service()
     assert "conditional writes" in conditions
     assert "3600 s ahead" in clock
+
+
+class Halves:
+    """A compressor that makes each variant half as long, save of what begins with a z."""
+
+    def variant(self, data: bytes, md5: str, encoding: str) -> bytes | None:
+        return None if data.startswith(b"z") else data[: len(data) // 2]
+
+
+def compressed(folder: Path, text: str, encodings: tuple[str, ...] = ("br",)) -> tuple[StaticFile, ...]:
+    folder.mkdir()
+    (folder / "a.css").write_text(text)
+    (file,) = take_inventory(scan(folder).entries, Manifest())
+    return (replace(file, encodings=encodings),)
+
+
+def test_compressed_variants_are_made_once(tmp_path: Path) -> None:
+    store = MemoryStore()
+    options: dict[str, Any] = {"compressor": Halves()}
+    first = compressed(tmp_path / "1", "a first text")
+    run(store, first, **options)
+    store.made()
+    run(store, first, **options)
+    assert store.made() == {"LIST": 1}
+    more = compressed(tmp_path / "2", "a first text", ("br", "gzip"))
+    run(store, more, **options)
+    assert store.made() == {"LIST": 1, "GET record": 1, "PUT": 2, "PUT record": 1}
+    # Not asked for any more, they are still those of the content that is there.
+    plain = compressed(tmp_path / "3", "a first text", ())
+    run(store, plain, **options)
+    assert store.made() == {"LIST": 1, "GET record": 1}
+    assert set(store.contents()) == {"static/a.css", "static/a.css.br", "static/a.css.gz"}
+    run(store, compressed(tmp_path / "4", "a second text", ()), **options)
+    assert store.made() == {"LIST": 1, "GET record": 1, "DELETE": 1, "PUT": 1, "PUT record": 1}
+    assert set(store.contents()) == {"static/a.css"}
+
+
+def test_a_variant_that_is_no_gain_is_not_tried_again(tmp_path: Path) -> None:
+    store = MemoryStore()
+    options: dict[str, Any] = {"compressor": Halves()}
+    files = compressed(tmp_path / "1", "z is no gain")
+    run(store, files, **options)
+    store.made()
+    run(store, files, **options)
+    assert store.made() == {"LIST": 1, "GET record": 1}
+    # What another tool puts in its place is not ours to remove.
+    store.put("static/a.css.br", Body("", 1, hashlib.md5(b"x").hexdigest(), b"x"), Headers("text/css", "no-cache"))
+    store.made()
+    run(store, compressed(tmp_path / "2", "z is another"), **options)
+    assert store.made() == {"LIST": 1, "GET record": 1, "PUT": 1}
+    assert "static/a.css.br" in store.contents()

@@ -16,8 +16,7 @@ from django.template import Context, Template
 from django.templatetags.static import static
 from django.test import override_settings
 
-from static_sync.exceptions import StaticSyncError
-from static_sync.exceptions import ManifestError
+from static_sync.exceptions import ManifestError, StaticSyncError
 from static_sync.storage import ManifestStorage
 from tests.static_sync.conftest import Moto, write
 

@@ -17,7 +17,7 @@ from static_sync.destination import Destination
 from static_sync.exceptions import BucketNotFoundError, CredentialsError, SourceError, UploadsFailedError, UsageError
 from static_sync.inventory import take_inventory
 from static_sync.manifest import Manifest
-from static_sync.release import FOLDER, record_key, record_of
+from static_sync.release import FOLDER, Found, record_key, record_of
 from static_sync.source import scan
 from static_sync.stores import open_store
 from static_sync.stores.contract import Body, Headers
@@ -105,7 +105,7 @@ def test_one_listing_for_each_thousand_objects(moto_server: Moto, bucket: str, t
     objects = {f"{number:04}.txt": str(number) for number in range(1001)}
     write(tmp_path, dict(objects))
     files = take_inventory(scan(tmp_path).entries, Manifest())
-    record = record_of(files, {}, encryption="", with_contents=False)
+    record = record_of(files, Found(), encryption="", with_contents=False)
     backend = s3_backends["123456789012"]["aws"]
     for name, content in objects.items():
         backend.put_object(bucket, f"static/{name}", content.encode())

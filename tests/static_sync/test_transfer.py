@@ -11,6 +11,7 @@ from static_sync.exceptions import AccessDeniedError, BucketError, ConflictError
 from static_sync.inventory import StaticFile
 from static_sync.plan import Plan, Step
 from static_sync.progress import NO_PROGRESS
+from static_sync.release import Found
 from static_sync.stage import Stage
 from static_sync.stores.contract import ABSENT, Headers
 from static_sync.transfer import Outcome, transfer
@@ -32,7 +33,7 @@ def steps(tmp_path: Path) -> list[Step]:
 
 
 def carry(store: MemoryStore, steps: list[Step], workers: int = 4) -> Outcome:
-    return transfer(Plan(tuple(steps), 0, 0, (), {}), store, workers, None, NO_PROGRESS)
+    return transfer(Plan(tuple(steps), 0, 0, (), Found()), store, workers, None, NO_PROGRESS)
 
 
 def test_a_stage_begins_when_the_one_before_is_complete(steps: list[Step]) -> None:
@@ -164,7 +165,7 @@ class Halves:
 
 
 def compressed(store: MemoryStore, step: Step) -> Outcome:
-    return transfer(Plan((step,), 0, 0, (), {}), store, 2, Halves(), NO_PROGRESS)  # type: ignore[arg-type]
+    return transfer(Plan((step,), 0, 0, (), Found()), store, 2, Halves(), NO_PROGRESS)  # type: ignore[arg-type]
 
 
 def test_variants_go_before_their_file(tmp_path: Path) -> None:
@@ -190,8 +191,9 @@ def test_a_variant_that_is_no_gain_makes_way(tmp_path: Path) -> None:
     file = StaticFile("a.css", str(path), 100, hashlib.md5(b"z" * 100).hexdigest(), HEADERS, Stage.UNHASHED, ("br",))
     store = MemoryStore()
     stale = ("a.css.br", "a.css.gz")
-    compressed(store, Step("a.css", file, "changed", ABSENT, stale))
+    outcome = compressed(store, Step("a.css", file, "changed", ABSENT, stale))
     assert store.requests == [("DELETE", "a.css.br"), ("PUT", "a.css")]
+    assert outcome.found.unmade == {"a.css": ("br",)}
 
     store.delete = lambda _keys, _may_go_on=None: []  # type: ignore[assignment,method-assign]
     (failure,) = compressed(store, Step("a.css", file, "changed", ABSENT, stale)).failed

@@ -8,6 +8,7 @@ import random
 import socket
 import time
 from collections import deque
+from threading import Event
 from typing import TYPE_CHECKING
 
 from static_sync.exceptions import BucketError, UnreachableError, UnreadableAnswerError
@@ -48,19 +49,24 @@ class Client:
     it said that ours is wrong.
     """
 
-    def __init__(self, endpoint: Endpoint, identity: Identity, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, endpoint: Endpoint, identity: Identity, sleep: Callable[[float], object] | None = None) -> None:
         self.endpoint = endpoint
         self.region = identity.region
         self.clock_offset = 0.0
         self._base = encode_path(endpoint.base)
         self._identity = identity
         self._signer = Signer(endpoint.authority, identity.region)
-        self._sleep = sleep
+        self._leaving = Event()
+        self._sleep = sleep or self._leaving.wait
         self._idle: deque[Connection] = deque()
         self._throttle = Throttle()
         self._was_reached = False
         self._has_given_up = False
         self._tls: SSLContext | None = _tls_context() if endpoint.secure else None
+
+    def interrupt(self) -> None:
+        """Have every thread give up where it waits to try again."""
+        self._leaving.set()
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -138,6 +144,8 @@ class Client:
         """
         longest = min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** (attempt - 1))
         self._sleep(random.uniform(0, longest))  # noqa: S311 - not a secret
+        if self._leaving.is_set():
+            raise UnreachableError(f"Interrupted before {self.endpoint} did what it was asked to.")
 
     def _allowed(self, attempts: int) -> int:
         return ATTEMPTS_WITHOUT_HOPE if self._has_given_up else attempts

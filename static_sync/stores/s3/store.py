@@ -45,6 +45,10 @@ class S3Store:
         """What the service's clock is ahead of ours, in seconds; 0 unless the service said that ours is wrong."""
         return self._client.clock_offset
 
+    def interrupt(self) -> None:
+        """Have requests give up where they would wait to be tried again."""
+        self._client.interrupt()
+
     def close(self) -> None:
         """Close all connections."""
         self._client.close()

@@ -30,6 +30,10 @@ def test_replaced_hashed_copies_and_their_compressed_twins_are_superseded() -> N
     assert sort_out(*old) == (old, set())
 
 
+def test_what_was_never_finished_stays_behind() -> None:
+    assert sort_out("css/.static-sync.123") == ({"css/.static-sync.123"}, set())
+
+
 def test_anything_else_is_a_stranger() -> None:
     strange = {"CACHE/css/x.css", "b.999999999999.css", "a.99999999999.css", "a.99999999999g.css", "other.gz"}
     assert sort_out(*strange) == (set(), strange)

@@ -106,7 +106,9 @@ def push(moto_server: Moto, bucket: str, project: Path) -> Any:
 
 
 def keys(server: Moto, bucket: str) -> set[str]:
-    return {item["Key"] for item in server.client.list_objects_v2(Bucket=bucket).get("Contents", [])}
+    """Of all objects but the release records."""
+    listed = server.client.list_objects_v2(Bucket=bucket).get("Contents", [])
+    return {item["Key"] for item in listed if "/.static-sync/" not in item["Key"]}
 
 
 def body(server: Moto, bucket: str, key: str) -> bytes:
@@ -397,6 +399,11 @@ raise SystemExit("manage.py was left to go on")
             },
         )
         self.fails(push(), "shop/shop.css", "gone.png", "correct the reference")
+
+    def test_stylesheets_in_a_circle(self, push: Any, project: Path) -> None:
+        circle = {"assets/a.css": "@import 'b.css';", "assets/b.css": "@import 'a.css';"}
+        write(project, {"site_of_ours/settings.py": settings_text(MANIFEST), **circle})
+        self.fails(push(), "a.css, b.css", "in a circle")
 
     def test_a_broken_link_among_the_sources(self, push: Any, moto_server: Moto, bucket: str, project: Path) -> None:
         (project / "assets/gone.js").symlink_to("nowhere")
