@@ -8,6 +8,7 @@ DOOR ?= http_api
 INTERFACE ?= wsgi
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+PYTEST := PYTHONDEVMODE=1 $(BIN)/python -m pytest
 SAMPLE := samples/bookshop
 
 .PHONY: run test django-suite check format bench clean
@@ -17,8 +18,17 @@ run: $(VENV)/.run
 	@cd $(SAMPLE) && $(abspath $(BIN))/python manage.py prepare
 	@cd $(SAMPLE) && exec $(abspath $(BIN))/django-faas emulate --port $(PORT)
 
+# Two halves at a time, as many tests wait for processes of their own; what starts whole sites is one of them.
+SITES := tests/emulator tests/end_to_end tests/samples
+
 test: $(VENV)/.dev
-	@PYTHONDEVMODE=1 $(BIN)/python -m pytest $(ARGS)
+ifdef ARGS
+	@$(PYTEST) $(ARGS)
+else
+	@$(PYTEST) -p no:cacheprovider $(SITES) >$(VENV)/sites.log 2>&1 & sites=$$!; \
+	$(PYTEST) tests $(SITES:%=--ignore=%); rest=$$?; \
+	wait $$sites; status=$$?; cat $(VENV)/sites.log; exit $$((status ? status : rest))
+endif
 
 # Django's own tests, every request of their client travelling as an event: make django-suite DOOR=alb INTERFACE=asgi
 django-suite: $(VENV)/.dev
@@ -34,7 +44,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev
-	@for script in benchmarks/*.py; do echo "==> $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out benchmarks/s3_stub.py,$(wildcard benchmarks/*.py)); do echo "==> $$script"; $(BIN)/python $$script || exit 1; done
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache $(SAMPLE)/.faas $(SAMPLE)/staticfiles $(SAMPLE)/media $(SAMPLE)/*.sqlite3

@@ -6,7 +6,8 @@ The first line printed is its URL; an interrupt or SIGTERM ends it. The standard
 path style (``/bucket/key``), any credentials. A bucket exists as soon as it is named. What arrives is checked against
 ``Content-MD5``, ``x-amz-content-sha256`` and the checksums that the standard library knows (CRC32, SHA-1, SHA-256),
 whether in headers or in the trailer of an ``aws-chunked`` body; signatures are not checked. A latency is added once a
-request, between its last byte and its answer, and not to the making of a connection.
+request, between its last byte and its answer, and not to the making of a connection. On two cores it takes 11,000 to
+18,000 PUTs of 8 KB a second from another process, which is 55 to 85 microseconds of its processor time for each.
 
 Beside S3 it answers, without any latency and without counting:
 
@@ -579,7 +580,7 @@ class Connection(asyncio.BufferedProtocol):
 def unchunked(data: bytes, at: int) -> tuple[bytes, dict[str, str], int] | None:
     """The content of a body in chunks (HTTP's or ``aws-chunked``), its trailer and its end; None without an end."""
     parts = []
-    trailer = {}
+    trailer: dict[str, str] = {}
     while (end := data.find(b"\r\n", at)) >= 0:
         size = int(data[at:end].partition(b";")[0], 16)
         at = end + 2

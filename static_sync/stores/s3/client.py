@@ -57,7 +57,7 @@ class Client:
         self._identity = identity
         self._signer = Signer(endpoint.authority, identity.region)
         self._leaving = Event()
-        self._sleep = sleep or self._leaving.wait
+        self._sleep = sleep if sleep is not None else self._leaving.wait
         self._idle: deque[Connection] = deque()
         self._throttle = Throttle()
         self._was_reached = False
