@@ -353,9 +353,12 @@ def test_settings_that_fail(site: Path) -> None:
 
 
 def test_a_port_in_use(site: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        code, words = refused(site, "--port", str(port - 1))
+    for _ in range(5):  # whatever else runs here may hold the port before
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            code, words = refused(site, "--port", str(port - 1))
+        if f"Port {port - 1}" not in words:
+            break
     assert code == 1
     assert f"Port {port}, wanted for the front door http_api, is in use by" in words
     assert f"process {os.getpid()}" in words
