@@ -55,7 +55,7 @@ class Needed:
 class Record:
     """What a release needs, by name below the prefix: ``hashed`` never changes its content, ``unhashed`` may.
 
-    ``holder`` is, in a lease, who holds it.
+    A lease has nothing but a ``holder``.
     """
 
     kind: Kind = "release"
@@ -73,14 +73,12 @@ class Record:
 
     def encode(self) -> bytes:
         """The record as it is stored: the same bytes for the same record on every machine."""
-        content: dict[str, Any] = {
-            "format": _FORMAT,
-            "kind": self.kind,
-            "hashed": {name: _plain(needed) for name, needed in self.hashed.items()},
-            "unhashed": {name: _plain(needed) for name, needed in self.unhashed.items()},
-        }
-        if self.holder:
+        content: dict[str, Any] = {"format": _FORMAT, "kind": self.kind}
+        if self.kind == "prune":
             content["holder"] = self.holder
+        else:
+            content["hashed"] = {name: _plain(needed) for name, needed in self.hashed.items()}
+            content["unhashed"] = {name: _plain(needed) for name, needed in self.unhashed.items()}
         return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
     @classmethod
@@ -93,11 +91,12 @@ class Record:
                     f"The release record {key} has the format {content['format']!r}, which this version does not "
                     "know: update django-faas here too."
                 )
+            if content["kind"] == "prune":
+                return cls("prune", holder=content["holder"])
             return cls(
                 content["kind"],
                 {name: _needed(plain) for name, plain in content["hashed"].items()},
                 {name: _needed(plain) for name, plain in content["unhashed"].items()},
-                content.get("holder", ""),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RecordError(
@@ -108,11 +107,11 @@ class Record:
 
 def make_lease() -> Record:
     """The record by which one prune, and no other, holds the bucket."""
-    return Record("prune", holder=os.urandom(8).hex())
+    return Record("prune", holder=os.urandom(4).hex())
 
 
 LEASE_SIZE = len(make_lease().encode())
-"""Bytes of a lease. Nothing else is as long, so that a listing tells leases from all other records."""
+"""Bytes of a lease. Every other record is longer, so that a listing tells leases from all others."""
 
 
 @dataclass(frozen=True, slots=True)

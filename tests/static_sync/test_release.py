@@ -29,7 +29,7 @@ needed = st.builds(
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 records = st.builds(
     Record,
-    st.sampled_from(["release", "staged", "prune"]),
+    st.sampled_from(["release", "staged"]),
     st.dictionaries(names, needed),
     st.dictionaries(names, needed),
 )
@@ -53,7 +53,7 @@ def test_the_order_of_files_makes_no_other_record(pairs: list[tuple[str, Needed]
 @given(records)
 def test_no_release_is_as_long_as_a_lease(record: Record) -> None:
     """Its size in the listing tells a lease from all else, without a request."""
-    assert len(record.encode()) != LEASE_SIZE
+    assert len(record.encode()) > LEASE_SIZE
     assert len(make_lease().encode()) == LEASE_SIZE
     assert make_lease() != make_lease()
 
