@@ -125,7 +125,7 @@ class Cdn:
     async def _stored(self, path: str) -> tuple[str, ...]:
         """The content codings of which there are variants; one look-up, and none for what is compressed by itself."""
         key = unquote(path.removeprefix("/"), errors="surrogateescape")
-        if not compressible_type(content_type(key, is_utf8=False)):
+        if not compressible_type(content_type(key)):
             return ()
         until, stored = self._variants.get(path, (0.0, ()))
         if time.monotonic() < until:

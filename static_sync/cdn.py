@@ -11,9 +11,8 @@ import re
 import shlex
 import time
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import quote
 
 from static_sync.exceptions import CdnError, UsageError
@@ -44,8 +43,7 @@ _DISTRIBUTION = re.compile(r"[A-Z0-9]+")
 _PATIENCE = (5.0, 10.0, 20.0, 40.0, 60.0, 60.0, 60.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Invalidation:
+class Invalidation(NamedTuple):
     """``paths`` as they are sent: URL-encoded, ``*`` only at the end; or one cache tag, ``("#tag",)``."""
 
     paths: tuple[str, ...]

@@ -7,8 +7,11 @@ tenth and more to the processor time of such a run.
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from static_sync import options, output
@@ -25,13 +28,30 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if sys.stdout is None or sys.stderr is None:  # closed by whoever started us
         nowhere = open(os.open(os.devnull, os.O_WRONLY), "w", closefd=False)  # noqa: SIM115 - for the whole process
         sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
-    arguments = sys.argv[1:] if arguments is None else arguments
+    # What a run makes, Django's start above all, is of use until its end: looking for garbage finds next to none.
+    gc.set_threshold(50_000, 20, 20)
+    code = _run(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        _leave(code)
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str]) -> int:
     command, rest = options.choose(arguments)
     try:
         given = _parse(command, rest)
     except UsageError as error:
-        sys.exit(output.fail(error, as_json="--json" in rest, stdout=sys.stdout, stderr=sys.stderr))
-    sys.exit(output.run(command, given, root=None, stdout=sys.stdout, stderr=sys.stderr))
+        return output.fail(error, as_json="--json" in rest, stdout=sys.stdout, stderr=sys.stderr)
+    return output.run(command, given, root=None, stdout=sys.stdout, stderr=sys.stderr)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process without taking it apart: with a Django project in it that takes a third of a second."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 class _Parser(argparse.ArgumentParser):

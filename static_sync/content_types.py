@@ -126,12 +126,22 @@ def suffix_of(name: str) -> str:
     return f".{suffix.lower()}" if dot and stem else ""
 
 
-def content_type(name: str, *, is_utf8: bool) -> str:
-    """The Content-Type for ``name``.
+def content_type(name: str) -> str:
+    """The Content-Type for ``name``, without its charset."""
+    return CONTENT_TYPES.get(suffix_of(name), OCTET_STREAM)
 
-    Text says its charset when its bytes are UTF-8 and leaves it out otherwise, so that an old page's own ``<meta
-    charset>`` still counts. JSON is UTF-8 by definition (RFC 8259) and XML declares its encoding inside: neither takes
-    the parameter.
+
+def is_text(kind: str) -> bool:
+    """Whether the Content-Type ``kind`` takes a charset.
+
+    JSON is UTF-8 by definition (RFC 8259) and XML declares its encoding inside: neither takes the parameter.
     """
-    known = CONTENT_TYPES.get(suffix_of(name), OCTET_STREAM)
-    return f"{known}; charset=utf-8" if is_utf8 and known.startswith("text/") else known
+    return kind.startswith("text/")
+
+
+def with_charset(kind: str) -> str:
+    """The Content-Type of a text whose bytes are UTF-8.
+
+    Any other goes without, so that an old page's own ``<meta charset>`` still counts.
+    """
+    return f"{kind}; charset=utf-8"

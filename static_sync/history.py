@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from static_sync.exceptions import BucketError, ConflictError
 from static_sync.release import LEASE_SIZE, Record, record_key, split_listing
@@ -89,8 +88,7 @@ def read(store: Store, record: Numbered) -> Record:
     return Record.decode(data, record.key)
 
 
-@dataclass(frozen=True, slots=True)
-class Dated:
+class Dated(NamedTuple):
     """A record that was read, and when it was written."""
 
     numbered: Numbered

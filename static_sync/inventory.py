@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, NamedTuple
 
 from static_sync.cache_policy import CachePolicy
-from static_sync.content_types import CONTENT_TYPES, ENCODINGS, OCTET_STREAM, content_type, suffix_of
+from static_sync.content_types import ENCODINGS, content_type, is_text, with_charset
 from static_sync.exceptions import SourceError
 from static_sync.stage import Stage
 from static_sync.stores.contract import Headers
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class StaticFile:
+class StaticFile(NamedTuple):
     """``name`` is the path below the source, ``path`` where the bytes are; ``size`` in bytes; ``md5`` in hex.
 
     ``encodings`` are those in which compressed variants are wanted beside it.
@@ -69,7 +68,7 @@ def take_inventory(
     from static_sync.compress import compressible
 
     return tuple(
-        replace(file, encodings=tuple(name for name in encodings if f"{file.name}{_SUFFIXES[name]}" not in files))
+        file._replace(encodings=tuple(name for name in encodings if f"{file.name}{_SUFFIXES[name]}" not in files))
         if file.stage is not Stage.MANIFEST and compressible(file)
         else file
         for file in files.values()
@@ -97,8 +96,8 @@ class _Describer:
 
     def describe(self, entry: Entry) -> StaticFile:
         name = entry.name
-        is_text = CONTENT_TYPES.get(suffix_of(name), OCTET_STREAM).startswith("text/")
-        size, md5, is_utf8 = _read(entry, decode=is_text)
+        kind = content_type(name)
+        size, md5, is_utf8 = _read(entry, decode=is_text(kind))
         if name == self._manifest.name:
             stage = Stage.MANIFEST
         elif name in self._manifest.hashed or self._is_hashed(name):
@@ -106,15 +105,15 @@ class _Describer:
         else:
             stage = Stage.UNHASHED
         tag = None if stage is Stage.HASHED else self._cache_tag
-        headers = Headers(content_type(name, is_utf8=is_utf8), self._policy.cache_control(name, stage), None, tag)
+        headers = Headers(with_charset(kind) if is_utf8 else kind, self._policy.cache_control(name, stage), None, tag)
         return StaticFile(name, entry.path, size, md5, self._headers.setdefault(headers, headers), stage)
 
 
 def _twin(entry: Entry, plain: StaticFile, encoding: str) -> StaticFile:
     """The compressed form of ``plain``: served in its stead, so all that a client is told of it is the same."""
     size, md5, _ = _read(entry, decode=False)
-    headers = replace(plain.headers, content_encoding=encoding)
-    return replace(plain, name=entry.name, path=entry.path, size=size, md5=md5, headers=headers)
+    headers = plain.headers._replace(content_encoding=encoding)
+    return plain._replace(name=entry.name, path=entry.path, size=size, md5=md5, headers=headers)
 
 
 def _read(entry: Entry, *, decode: bool) -> tuple[int, str, bool]:
@@ -122,14 +121,18 @@ def _read(entry: Entry, *, decode: bool) -> tuple[int, str, bool]:
     digest = hashlib.md5(usedforsecurity=False)
     decoder = _Utf8() if decode else None
     size = 0
-    with open(entry.path, "rb", buffering=0) as file:  # noqa: PTH123 - thousands of them
-        while chunk := file.read(_CHUNK):
+    # Not by a file object, as there are thousands of them; and a byte more than there should be shows the end.
+    file = os.open(entry.path, os.O_RDONLY)
+    try:
+        while chunk := os.read(file, min(_CHUNK, max(entry.size - size, 0) + 1)):
             size += len(chunk)
             digest.update(chunk)
             if decoder is not None and not decoder.feed(chunk):
                 decoder = None
-            if size >= entry.size and len(chunk) < _CHUNK:
-                break  # the end, without asking for it
+            if size == entry.size and len(chunk) < _CHUNK:
+                break
+    finally:
+        os.close(file)
     return size, digest.hexdigest(), decoder is not None and decoder.feed(b"", final=True)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from static_sync.exceptions import SourceError
 
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
 MANIFEST_NAME = "staticfiles.json"  # `ManifestFilesMixin.manifest_name`
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """``name`` is the manifest's own file in the source, if any; ``hashed`` the names that never change content."""
 
     name: str | None = None

@@ -153,7 +153,7 @@ _CACHE_TAG = Option(
 )
 _WAIT = Option("--wait", "How", "Wait until the CDN has forgotten.", "switch")
 _WORKERS = Option(
-    "--workers", "How", "Requests at a time, from 1 to 256.", "number", "N", smallest=1, largest=256, default=64
+    "--workers", "How", "Most requests at a time, 1 to 256.", "number", "N", smallest=1, largest=256, default=128
 )
 _KEEP_RELEASES = Option(
     "--keep-releases", "What", "Keep all that the newest N releases need.", "number", "N", smallest=1, default=3

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from static_sync.destination import MAX_KEY_BYTES
 from static_sync.exceptions import SourceError
 from static_sync.inventory import variant_name
-from static_sync.release import FOLDER, Found, Needed, Record, headers_digest
+from static_sync.release import FOLDER, Found, Needed, Record, headers_digests
 from static_sync.stage import Stage
 from static_sync.stores.contract import ABSENT
 
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 MAX_COPY = 5 << 30
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What one file needs.
 
     ``reason`` is why: ``new`` and ``changed`` send the file, ``headers`` rewrites them where the object lies,
@@ -58,16 +56,14 @@ class Step:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Outdated:
+class Outdated(NamedTuple):
     """A key of which a CDN may hold something else than what it will be; ``same_headers`` if not other headers."""
 
     key: str
     same_headers: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """``steps`` in the order of their stages.
 
     ``unchanged`` counts files, ``unclaimed`` objects that match no file. ``outdated`` is what a CDN has to forget.
@@ -110,7 +106,8 @@ def make_plan(
         key = prefix + file.name
         _check_key(key, file.name)
         claimed.add(key)
-        claimed.update(prefix + variant_name(file.name, encoding) for encoding in file.encodings)
+        if file.encodings:
+            claimed.update(variant_name(key, encoding) for encoding in file.encodings)
         step = planner.step(key, file)
         if step is not None:
             steps.append(step)
@@ -140,8 +137,7 @@ class _Planner:
         self._own = own
         self._names = names
         self._prefix = prefix
-        self._encryption = encryption
-        self._digests: dict[object, str] = {}
+        self._digest = headers_digests(encryption)
 
     def step(self, key: str, file: StaticFile) -> Step | None:
         there = self._objects.get(key)
@@ -150,7 +146,7 @@ class _Planner:
         if not self._same_content(file, there):
             return Step(key, file, "changed", there.etag, self._stale(file))
         known = self._known(file)
-        if known is None or known.headers != self._digest(file):
+        if known is None or known.headers != self._digest(file.headers):
             reason: Literal["headers", "changed"] = "headers" if file.size <= MAX_COPY else "changed"
             return Step(key, file, reason, there.etag)
         if set(file.encodings) - set(known.encodings):
@@ -182,7 +178,7 @@ class _Planner:
     def same_headers(self, file: StaticFile) -> bool:
         """Whether the object, where there is one, is known to have the headers that it is to have."""
         known = self._base.get(file.name)
-        return known is not None and known.headers == self._digest(file)
+        return known is not None and known.headers == self._digest(file.headers)
 
     def _same_content(self, file: StaticFile, there: RemoteObject) -> bool:
         if there.size != file.size:
@@ -204,12 +200,6 @@ class _Planner:
 
     def _known(self, file: StaticFile) -> Needed | None:
         return self._base.get(file.name) or self._own.get(file.name)
-
-    def _digest(self, file: StaticFile) -> str:
-        digest = self._digests.get(file.headers)
-        if digest is None:
-            digest = self._digests[file.headers] = headers_digest(file.headers, self._encryption)
-        return digest
 
 
 def _check_key(key: str, name: str) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from static_sync import history
 from static_sync.destination import Destination
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(NamedTuple):
     """One release: ``written`` is when, in ISO 8601 and UTC; ``missing`` are hashed files that are no longer there."""
 
     number: int
@@ -53,8 +51,7 @@ class Release:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ReleasesReport:
+class ReleasesReport(NamedTuple):
     """The releases from the first to the newest; ``rolled_back`` is the number that was made current."""
 
     destination: str
@@ -89,8 +86,7 @@ class ReleasesReport:
         return [f"Releases at {self.destination}:", *(release.line() for release in self.releases)]
 
 
-@dataclass(frozen=True, slots=True)
-class CheckReport:
+class CheckReport(NamedTuple):
     """Whether the hashed files that a manifest names are in the bucket: ``missing`` names, and ``unprotected`` ones
     that the newest release does not need, so that a prune may delete them."""
 

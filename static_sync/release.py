@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from static_sync.exceptions import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from static_sync.inventory import StaticFile
     from static_sync.stores.contract import Headers, RemoteObject
@@ -30,8 +30,7 @@ Kind = Literal["release", "staged", "prune"]
 """``staged``: some files of a release to come. ``prune``: objects are being deleted, see `retirement`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Needed:
+class Needed(NamedTuple):
     """One object of a release.
 
     ``headers`` is a digest of what it is served with. ``encodings`` are those in which it was compressed, ``unmade``
@@ -51,16 +50,18 @@ class Needed:
         return tuple(encoding for encoding in self.encodings if encoding not in self.unmade)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+_NOTHING: Mapping[str, Needed] = MappingProxyType({})
+
+
+class Record(NamedTuple):
     """What a release needs, by name below the prefix: ``hashed`` never changes its content, ``unhashed`` may.
 
     A lease has nothing but a ``holder``.
     """
 
     kind: Kind = "release"
-    hashed: Mapping[str, Needed] = field(default_factory=dict)
-    unhashed: Mapping[str, Needed] = field(default_factory=dict)
+    hashed: Mapping[str, Needed] = _NOTHING
+    unhashed: Mapping[str, Needed] = _NOTHING
     holder: str = ""
 
     def get(self, name: str) -> Needed | None:
@@ -114,8 +115,7 @@ LEASE_SIZE = len(make_lease().encode())
 """Bytes of a lease. Every other record is longer, so that a listing tells leases from all others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Numbered:
+class Numbered(NamedTuple):
     """A record in the bucket that has been listed, not read."""
 
     number: int
@@ -146,28 +146,44 @@ def split_listing(
 
 def headers_digest(headers: Headers, encryption: str = "") -> str:
     """A short digest of what an object is served with, and of how it is encrypted."""
-    told = (
-        headers.content_type,
-        headers.cache_control,
-        headers.content_encoding or "",
-        headers.cache_tag or "",
-        encryption,
-    )
-    return hashlib.sha256("\0".join(told).encode()).hexdigest()[:12]
+    told = "\0".join([*(value or "" for value in headers), encryption])
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 
-@dataclass(frozen=True, slots=True)
+def headers_digests(encryption: str) -> Callable[[Headers], str]:
+    """`headers_digest`, made once for each object."""
+    # By identity: an inventory has thousands of files and a dozen kinds of headers, one object each.
+    known: dict[int, tuple[Headers, str]] = {}
+
+    def digest(headers: Headers) -> str:
+        entry = known.get(id(headers))
+        if entry is None:
+            entry = known[id(headers)] = (headers, headers_digest(headers, encryption))
+        return entry[1]
+
+    return digest
+
+
 class Found:
     """What cannot be told from the files, by name: ``etags`` that are no MD5; of the compressed variants, ``encodings``
     that are there from earlier runs, and ``unmade`` ones that were no gain.
     """
 
-    etags: dict[str, str] = field(default_factory=dict)
-    encodings: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    unmade: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.etags: dict[str, str] = {}
+        self.encodings: dict[str, tuple[str, ...]] = {}
+        self.unmade: dict[str, tuple[str, ...]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.etags or self.encodings or self.unmade)
 
     def __or__(self, later: Found) -> Found:
-        return Found(self.etags | later.etags, self.encodings | later.encodings, self.unmade | later.unmade)
+        both = Found()
+        for found in (self, later):
+            both.etags |= found.etags
+            both.encodings |= found.encodings
+            both.unmade |= found.unmade
+        return both
 
 
 def record_of(files: Iterable[StaticFile], found: Found, *, encryption: str, with_contents: bool) -> Record:
@@ -179,20 +195,25 @@ def record_of(files: Iterable[StaticFile], found: Found, *, encryption: str, wit
 
     hashed: dict[str, Needed] = {}
     unhashed: dict[str, Needed] = {}
-    digests: dict[Headers, str] = {}
+    digest = headers_digests(encryption)
     for file in files:
-        if file.headers not in digests:
-            digests[file.headers] = headers_digest(file.headers, encryption)
         etag = found.etags.get(file.name)
         is_hashed = file.stage is Stage.HASHED
         md5 = file.md5 if etag or (with_contents and not is_hashed) else None
-        encodings = tuple(sorted({*file.encodings, *found.encodings.get(file.name, ())}))
-        needed = Needed(digests[file.headers], encodings, md5, etag, found.unmade.get(file.name, ()))
+        encodings = file.encodings
+        if encodings or found.encodings:
+            encodings = tuple(sorted({*encodings, *found.encodings.get(file.name, ())}))
+        needed = Needed(digest(file.headers), encodings, md5, etag, found.unmade.get(file.name, ()))
         (hashed if is_hashed else unhashed)[file.name] = needed
     return Record("release", hashed, unhashed)
 
 
+_PLAIN = Needed("")[1:]
+
+
 def _plain(needed: Needed) -> list[Any]:
+    if needed[1:] == _PLAIN:
+        return [needed.headers]
     plain = [
         needed.headers,
         ",".join(needed.encodings),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
 _SHOWN_FAILURES = 10
 
 
-@dataclass(frozen=True, slots=True)
-class SyncReport:
+class SyncReport(NamedTuple):
     """One run of `sync`. ``collected`` is None with a source folder; ``seconds`` holds the time of each step taken.
 
     ``plan`` is the first plan made; where other runs have crossed this one, ``outcome`` has more steps than that.
@@ -37,7 +35,7 @@ class SyncReport:
     invalidation: Invalidation | None
     cdn_error: str | None
     notes: tuple[str, ...]
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float]
 
     @property
     def ok(self) -> bool:

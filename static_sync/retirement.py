@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from static_sync import history
 from static_sync.destination import Destination
@@ -42,8 +41,7 @@ _RECORDS_STAY = timedelta(days=1)
 _ROUNDS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """``keys`` to delete, ``records`` that nobody needs then; ``kept`` releases."""
 
     keys: tuple[str, ...]
@@ -51,8 +49,7 @@ class Selection:
     kept: int
 
 
-@dataclass(frozen=True, slots=True)
-class PruneReport:
+class PruneReport(NamedTuple):
     """What a prune did, or would do. ``left`` are keys that are still there although they should be gone."""
 
     destination: str

@@ -11,7 +11,6 @@ from __future__ import annotations
 import random
 import time
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from static_sync import history
@@ -77,6 +76,8 @@ class Run:
         self._compressor = compressor
         self._progress = progress
         self._clock = clock
+        # The record when there is nothing to say of the files but what they tell themselves.
+        self._likely = self._record_of(files, Found())
 
     def look(self) -> None:
         """List and plan, and leave it at that."""
@@ -123,12 +124,11 @@ class Run:
 
     def _look(self) -> tuple[Listing, Record | None, Plan]:
         expected = sorted(self._prefix + file.name for file in self._all_files)
-        likely = self._record_of(self._all_files, Found())
         with self._clock.step("list"):
             for _ in range(_ROUNDS):
                 listing = history.list_settled(self._store, self._prefix, expected, self.notes.append)
                 try:
-                    base = history.read_newest(self._store, listing, likely)
+                    base = history.read_newest(self._store, listing, self._likely)
                     break
                 except ConflictError:
                     continue  # the newest record went as a newer one came
@@ -147,7 +147,8 @@ class Run:
 
     def _finish(self, listing: Listing, base: Record | None, plan: Plan, *, wait: bool) -> bool:
         """Tell the CDN, then take the next record; returns False when another run has taken it."""
-        record = self._record_of(self._all_files, plan.found | self.outcome.found)
+        found = plan.found | self.outcome.found
+        record = self._record_of(self._all_files, found) if found else self._likely
         if self._only_hashed:
             known = base or Record()
             record = Record("staged", {**record.hashed}, known.unhashed)
@@ -157,10 +158,10 @@ class Run:
             # What the CDN has not been told is left open, for the next run to tell it.
             open_names = {outdated.key.removeprefix(self._prefix) for outdated in plan.outdated}
             unhashed = {
-                name: replace(needed, md5=None, etag=None) if name in open_names else needed
+                name: needed._replace(md5=None, etag=None) if name in open_names else needed
                 for name, needed in record.unhashed.items()
             }
-            record = replace(record, unhashed=unhashed)
+            record = record._replace(unhashed=unhashed)
         if record == base or not self._files:
             return True
         try:
@@ -175,7 +176,7 @@ class Run:
         done = self._record_of([step.file for step in self.outcome.done], self.outcome.found)
         # The CDN was told of nothing yet.
         unhashed = {
-            name: needed if needed.etag else replace(needed, md5=None) for name, needed in done.unhashed.items()
+            name: needed if needed.etag else needed._replace(md5=None) for name, needed in done.unhashed.items()
         }
         record = Record("staged", {**base.hashed, **done.hashed}, {**base.unhashed, **unhashed})
         if not self.outcome.done:

@@ -10,10 +10,9 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from static_sync.exceptions import SourceError
 
@@ -25,8 +24,7 @@ IGNORE_PATTERNS = ("CVS", ".*", "*~")
 _SHOWN_PROBLEMS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """``name`` is the path below the source with ``/``; ``path`` where the bytes are, links resolved; times in ns."""
 
     name: str
@@ -36,8 +34,7 @@ class Entry:
     changed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(NamedTuple):
     """Every regular file below the source, sorted by name, and the paths left out by the ignore patterns."""
 
     entries: tuple[Entry, ...]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
+import time
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from static_sync.exceptions import (
     AccessDeniedError,
@@ -37,20 +38,22 @@ if TYPE_CHECKING:
 # What fails for one file with these will fail for each: trying thousands more only hides the reason.
 _HOPELESS = (AccessDeniedError, BucketNotFoundError, CredentialsError, UnreachableError, WrongRegionError)
 # Files up to this many bytes are held in memory, one a worker; larger ones are read while they are sent.
-_WHOLE_FILE = 1 << 20
+_WHOLE_FILE = 1 << 19
 # Larger ones that are compressed are held all the same, but few at a time.
 _LARGE_AT_A_TIME = 4
+# Threads are of use as long as they keep a processor busy, and get in each other's way beyond: a few where the service
+# is near, a hundred where its answers take long. What a step takes of the processor, in seconds:
+_AT_FIRST = 4
+_BUSY = 0.0002
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """A step that did not succeed, and why."""
 
     step: Step
     reason: str
 
 
-@dataclass(slots=True)
 class Outcome:
     """What became of each step of a plan: every one is in exactly one of ``done``, ``failed``, ``conflicts`` and
     ``not_tried``.
@@ -59,12 +62,13 @@ class Outcome:
     say of what was written; ``variants`` counts the compressed variants put.
     """
 
-    done: list[Step] = field(default_factory=list)
-    failed: list[Failure] = field(default_factory=list)
-    conflicts: list[Step] = field(default_factory=list)
-    not_tried: list[Step] = field(default_factory=list)
-    found: Found = field(default_factory=Found)
-    variants: int = 0
+    def __init__(self) -> None:
+        self.done: list[Step] = []
+        self.failed: list[Failure] = []
+        self.conflicts: list[Step] = []
+        self.not_tried: list[Step] = []
+        self.found = Found()
+        self.variants = 0
 
     @property
     def complete(self) -> bool:
@@ -92,8 +96,10 @@ def transfer(plan: Plan, store: Store, workers: int, compressor: Compressor | No
             if not outcome.complete:
                 outcome.not_tried.extend(stage)
                 continue
-            # The largest first: one that begins last would keep all others waiting at the end.
+            # The largest first: one that begins last would keep all others waiting at the end. But the time that some
+            # small ones take, before any, tells how far the service is.
             steps = sorted(stage, key=lambda step: step.file.size, reverse=True)
+            steps = steps[-_AT_FIRST:] + steps[:-_AT_FIRST]
             _Crew(steps, _Carrier(store, compressor), outcome, progress).work(min(workers, len(steps)))
     finally:
         progress.end()
@@ -111,13 +117,18 @@ class _Crew:
         self._lock = threading.Lock()
         self._stopped = False
         self._faults: list[BaseException] = []
+        self._size = 0
+        self._threads: list[threading.Thread] = []
+        self._quickest = float("inf")
+        self._taken = 0
 
     def work(self, size: int) -> None:
-        threads = [threading.Thread(target=self._run, name=f"static-sync-{number}") for number in range(size)]
+        self._size = size
         try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
+            for _ in range(min(size, _AT_FIRST)):
+                self._begin_thread()
+            # The list grows meanwhile.
+            for thread in self._threads:
                 thread.join()
         except BaseException:
             self._carrier.interrupt()
@@ -125,12 +136,17 @@ class _Crew:
         finally:
             # Also when the user interrupts: what has begun ends, what has not does not begin.
             self._stopped = True
-            for thread in threads:
+            for thread in self._threads:
                 if thread.ident is not None:
                     thread.join()
         if self._faults:
             raise self._faults[0]
         self._outcome.not_tried.extend(self._steps)
+
+    def _begin_thread(self) -> None:
+        thread = threading.Thread(target=self._run, name=f"static-sync-{len(self._threads)}")
+        self._threads.append(thread)
+        thread.start()
 
     def _run(self) -> None:
         while True:
@@ -138,6 +154,7 @@ class _Crew:
                 step = None if self._stopped else next(self._steps, None)
             if step is None:
                 return
+            begun = time.monotonic()
             try:
                 carried = self._carrier.carry(step)
             except ConflictError:
@@ -153,6 +170,7 @@ class _Crew:
                     self._stopped = True
             else:
                 with self._lock:
+                    self._grow(time.monotonic() - begun)
                     self._outcome.done.append(step)
                     self._outcome.variants += len(step.file.encodings) - len(carried.unmade)
                     if carried.unmade:
@@ -161,9 +179,17 @@ class _Crew:
                         self._outcome.found.etags[step.file.name] = carried.etag
                 self._progress.advance(1, step.file.size if step.sends else 0)
 
+    def _grow(self, seconds: float) -> None:
+        """Add as many threads as the quickest step so far shows to be of use; one has taken ``seconds``."""
+        self._quickest = min(self._quickest, seconds)
+        self._taken += 1
+        if self._taken < _AT_FIRST:
+            return
+        while len(self._threads) < min(self._size, self._quickest / _BUSY) and not self._stopped:
+            self._begin_thread()
 
-@dataclass(slots=True)
-class _Carried:
+
+class _Carried(NamedTuple):
     """``etag`` of what was written, if anything was; ``unmade`` are the encodings that were no gain."""
 
     etag: str | None = None
@@ -183,25 +209,25 @@ class _Carrier:
 
     def carry(self, step: Step) -> _Carried:
         file = step.file
-        carried = _Carried()
-        body = Body(file.path, file.size, file.md5)
-        if step.sends and file.size <= _WHOLE_FILE:
-            body = replace(body, data=_content(file))
+        etag: str | None = None
+        unmade: tuple[str, ...] = ()
+        data = _content(file) if step.sends and file.size <= _WHOLE_FILE else None
         # Variants go before the plain file: as long as that is the old one, the next run sees that both are to be sent.
         if self._compressor is not None and file.encodings:
-            carried.unmade = self._put_variants(self._compressor, step, body.data)
-        made = {variant_name(step.key, encoding) for encoding in file.encodings if encoding not in carried.unmade}
+            unmade = self._put_variants(self._compressor, step, data)
+        made = {variant_name(step.key, encoding) for encoding in file.encodings if encoding not in unmade}
         self._remove([key for key in step.stale if key not in made])
         if step.sends:
             try:
-                carried.etag = self._store.put(step.key, body, file.headers, step.condition)
+                body = Body(file.path, file.size, file.md5, data)
+                etag = self._store.put(step.key, body, file.headers, step.condition)
             except ConflictError:
                 if file.stage is not Stage.HASHED or step.condition != ABSENT:
                     raise
                 # Another run has put it meanwhile, and a hashed name has one content only.
         elif step.reason == "headers":
-            carried.etag = self._store.rewrite(step.key, file.headers, step.condition)
-        return carried
+            etag = self._store.rewrite(step.key, file.headers, step.condition)
+        return _Carried(etag, unmade)
 
     def _put_variants(self, compressor: Compressor, step: Step, data: bytes | None) -> tuple[str, ...]:
         file, unmade = step.file, []
@@ -214,7 +240,7 @@ class _Carrier:
                     continue
                 key = variant_name(step.key, encoding)
                 md5 = hashlib.md5(variant, usedforsecurity=False).hexdigest()
-                headers = replace(file.headers, content_encoding=encoding)
+                headers = file.headers._replace(content_encoding=encoding)
                 self._store.put(key, Body(key, len(variant), md5, variant), headers)
         return tuple(sorted(unmade))
 
@@ -226,9 +252,12 @@ class _Carrier:
 def _content(file: StaticFile) -> bytes:
     """The bytes of ``file``, which are those it had when the plan was made; raises `SourceError` when they are not."""
     try:
-        with open(file.path, "rb", buffering=0) as source:  # noqa: PTH123 - thousands of them
+        source = os.open(file.path, os.O_RDONLY)
+        try:
             # One byte more than expected is enough to see that the file has grown.
-            data = source.read(file.size + 1) or b""
+            data = os.read(source, file.size + 1)
+        finally:
+            os.close(source)
     except OSError as error:
         raise SourceError(f"{file.name} cannot be read any more: {error.strerror}.") from error
     if hashlib.md5(data, usedforsecurity=False).hexdigest() != file.md5:

@@ -6,8 +6,7 @@ import hashlib
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from static_sync.collecting import own_way
 from static_sync.collecting.command import make_command
@@ -37,8 +36,7 @@ if TYPE_CHECKING:
 OWN_FOLDER = ".faas"
 
 
-@dataclass(frozen=True, slots=True)
-class Collection:
+class Collection(NamedTuple):
     """A collected folder: what of it is to be uploaded, and what a person should be told of it.
 
     ``collected`` is False when everything was in place already.

@@ -9,8 +9,7 @@ another tool's work (django-compressor writes there), so it is uploaded and repo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from static_sync.collecting.folder import DRAFT
 from static_sync.content_types import ENCODINGS
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
 _HASHED_NAME = re.compile(r"(?P<stem>.+)\.[0-9a-f]{12}(?P<suffix>\.[^./]*)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Leftovers:
+class Leftovers(NamedTuple):
     """Names of files: such as were replaced, or never finished, and such of unknown origin."""
 
     superseded: frozenset[str]

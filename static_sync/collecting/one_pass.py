@@ -16,10 +16,9 @@ import hashlib
 import os
 import re
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cache
 from types import new_class
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from static_sync.collecting import own_way
@@ -108,8 +107,7 @@ class _Whole:
         self._folder.copy(content.chunks, name)
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(NamedTuple):
     """The bytes of a file in which each name of an adjustable file holds a token instead of that file's hash."""
 
     content: bytes
@@ -122,8 +120,7 @@ class Template:
         return content
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What is to lie in the folder.
 
     ``hashed`` gives each file's hashed name, in the order in which Django comes to them; ``digests`` the MD5 (hex) of

@@ -7,8 +7,7 @@ import os
 import runpy
 import sys
 import traceback
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from static_sync.exceptions import ProjectError, UsageError
 
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
 VARIABLE = "DJANGO_SETTINGS_MODULE"
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(NamedTuple):
     """A project whose settings and apps are loaded. ``root`` is where its manage.py is, or where it was looked for."""
 
     root: Path

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from static_sync.exceptions import ProjectError
 from static_sync.manifest import Manifest
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 _APP = "django.contrib.staticfiles"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """``own`` is True for a folder that belongs to static_sync alone; ``note`` says why it is used.
 
     ``overridden`` is True when the project has a collectstatic of its own, which may do anything: build with npm, say.

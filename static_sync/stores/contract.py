@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteObject:
+class RemoteObject(NamedTuple):
     """What a listing tells of an object.
 
     ``etag``, without quotes, changes with every write of other bytes; it is the MD5 of the content in lower-case hex
@@ -23,8 +21,7 @@ class RemoteObject:
     modified: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Headers:
+class Headers(NamedTuple):
     """What an object is served with; None and empty are not sent."""
 
     content_type: str
@@ -33,8 +30,7 @@ class Headers:
     cache_tag: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """What to put: ``size`` in bytes and ``md5`` in hex are checked by whoever reads it and by the service.
 
     ``data`` holds the bytes, or is None for a file too large to hold, which is read from ``path`` while it is sent.

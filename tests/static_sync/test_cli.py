@@ -325,9 +325,23 @@ try:
 except SystemExit as ended:
     assert ended.code == 0
 heavy = {{"botocore", "boto3", "click", "django", "asyncio", "concurrent", "email.mime", "xml.etree", "subprocess",
-          "difflib", "shutil", "brotli"}}
+          "dataclasses", "difflib", "inspect", "shutil", "brotli"}}
 print(sorted(heavy & set(sys.modules)), file=sys.stderr)
 """
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     process = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
     assert (process.returncode, process.stderr) == (0, "[]\n")
+
+
+def test_what_the_project_does_at_its_end_is_done(stub: StubS3, where: Where) -> None:
+    script = "import atexit; atexit.register(print, 'the end'); from static_sync.cli import main; main()"
+    process = subprocess.run(
+        [sys.executable, "-c", script, *where, "--exit-code"],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+    )
+    assert (process.returncode, process.stderr) == (3, "")
+    assert process.stdout.startswith("Found")
+    assert process.stdout.endswith("the end\n")
+    assert stub.objects

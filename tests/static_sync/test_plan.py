@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,7 +46,7 @@ records = st.none() | st.builds(Record, hashed=st.dictionaries(names, needed), u
 
 def file(name: str = "a.css", **fields: object) -> StaticFile:
     made = StaticFile(name, "/x", 1, DIGESTS[0], HEADERS[0], Stage.UNHASHED)
-    return replace(made, **fields)  # type: ignore[arg-type]
+    return made._replace(**fields)  # type: ignore[arg-type]
 
 
 @given(files, objects, records)

@@ -95,7 +95,8 @@ def test_a_dry_run_puts_nothing_and_plans_the_same(moto_server: Moto, bucket: st
     planned = push(moto_server, bucket, source, dry_run=True)
     assert moto_server.made() == {"GET": 1}
     done = push(moto_server, bucket, source)
-    assert planned.plan == done.plan
+    assert planned.plan[:4] == done.plan[:4]
+    assert vars(planned.plan.found) == vars(done.plan.found)
     assert [upload.file.stage for upload in done.plan.steps] == [0, 1, 1, 1, 2]
 
 

@@ -4,6 +4,7 @@ import hashlib
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -115,7 +116,8 @@ def test_a_fault_of_ours_is_not_swallowed(steps: list[Step]) -> None:
         carry(store, steps)
 
 
-def test_no_more_than_the_workers_asked_for(steps: list[Step]) -> None:
+def most_at_once(steps: list[Step], workers: int, seconds: float) -> int:
+    """How many requests there were at a time, to a service that takes ``seconds`` for each."""
     store = MemoryStore()
     lock = threading.Lock()
     now = most = 0
@@ -125,13 +127,25 @@ def test_no_more_than_the_workers_asked_for(steps: list[Step]) -> None:
         with lock:
             now += 1
             most = max(most, now)
-        time.sleep(0.002)
+        time.sleep(seconds)
         with lock:
             now -= 1
 
     store.before = count
-    carry(store, steps, workers=3)
-    assert most == 3
+    assert carry(store, steps, workers).complete
+    return most
+
+
+def test_no_more_than_the_workers_asked_for(steps: list[Step]) -> None:
+    assert most_at_once(steps, workers=3, seconds=0.002) == 3
+    assert most_at_once(steps, workers=11, seconds=0.02) == 11
+
+
+def test_more_at_once_where_the_service_is_far(steps: list[Step], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert most_at_once(steps, workers=128, seconds=0.05) >= 14  # the four that begin, and then all
+    # Whatever else this machine does: a service that takes no time.
+    monkeypatch.setattr("static_sync.transfer.time", SimpleNamespace(monotonic=lambda: 0.0))
+    assert most_at_once(steps, workers=128, seconds=0.01) == 4
 
 
 @pytest.mark.parametrize("size", [10, (1 << 20) + 10])

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from static_sync.destination import Destination
     from static_sync.stores.s3.store import S3Store
 
 
-@dataclass(frozen=True, slots=True)
-class Encryption:
+class Encryption(NamedTuple):
     """How the service shall encrypt what it stores: ``AES256``, or ``aws:kms`` with the id of a key or its default one.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/serv-side-encryption.html

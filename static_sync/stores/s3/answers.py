@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_plus
 from xml.parsers import expat
 
@@ -35,11 +34,10 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\t": "&#9;", 
 _DEEPEST = 16
 
 
-@dataclass(slots=True)
-class Page:
+class Page(NamedTuple):
     """One page of a listing; ``next_token`` is None on the last."""
 
-    objects: dict[str, RemoteObject] = field(default_factory=dict)
+    objects: dict[str, RemoteObject]
     next_token: str | None = None
 
 
@@ -56,16 +54,17 @@ def parse_page(body: bytes) -> Page:
         about, others = _read_listing(body)
         objects = []
     is_encoded = about.get("EncodingType") == "url"
-    page = Page()
+    page: dict[str, RemoteObject] = {}
     for key, modified, etag, size in (*objects, *others):
         if is_encoded and ("%" in key or "+" in key):
             key = unquote_plus(key, errors="surrogateescape")  # noqa: PLW2901
-        page.objects[key] = RemoteObject(etag.strip('"'), int(size), modified)
-    if about.get("IsTruncated", "").strip() == "true":
-        page.next_token = about.get("NextContinuationToken")
-        if not page.next_token:
-            raise UnreadableAnswerError("the listing says that it goes on, but not where")
-    return page
+        page[key] = RemoteObject(etag.strip('"'), int(size), modified)
+    if about.get("IsTruncated", "").strip() != "true":
+        return Page(page)
+    next_token = about.get("NextContinuationToken")
+    if not next_token:
+        raise UnreadableAnswerError("the listing says that it goes on, but not where")
+    return Page(page, next_token)
 
 
 def _read_listing(document: bytes) -> tuple[dict[str, str], list[tuple[str, ...]]]:

@@ -127,6 +127,8 @@ def conditions_of(condition: str | None) -> dict[str, str]:
 
 def _is_unsupported(answer: Answer) -> bool:
     """Whether the service says that it does not know the condition's header."""
+    if answer.ok:
+        return False
     if answer.status == 501 or answer.code == "NotImplemented":
         return True
     said = " ".join(answer.error.values()).lower() if answer.status == 400 else ""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from static_sync.exceptions import SourceError
 
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from static_sync.stores.contract import Body
 
 
-@dataclass(frozen=True, slots=True)
-class FilePart:
+class FilePart(NamedTuple):
     """``size`` bytes from ``offset`` of the file that ``body`` describes; ``md5`` in hex is that of the part."""
 
     body: Body

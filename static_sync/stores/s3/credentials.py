@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from static_sync.exceptions import CredentialsError
 
@@ -19,17 +18,18 @@ if TYPE_CHECKING:
 DEFAULT_REGION = "us-east-1"
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(NamedTuple):
     """One set of credentials; the secrets stay out of the repr, and so out of logs and tracebacks."""
 
     access_key: str
-    secret_key: str = field(repr=False)
-    session_token: str | None = field(default=None, repr=False)
+    secret_key: str
+    session_token: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Keys(access_key={self.access_key!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """``keys()`` is asked for each request, as temporary credentials are replaced while a run lasts.
 
     ``renew(refused)`` looks for new keys after the service said those have expired, and tells whether there are.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from static_sync.exceptions import UsageError
@@ -12,8 +12,7 @@ from static_sync.exceptions import UsageError
 _HOST_LABEL = re.compile(r"[a-z0-9][a-z0-9-]*[a-z0-9]")
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """``base`` is the path of the bucket: ``/bucket`` in path style, empty where the host names the bucket."""
 
     secure: bool

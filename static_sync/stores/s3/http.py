@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from static_sync.stores.s3.answers import parse_error
 
@@ -33,8 +31,7 @@ class BrokenAnswerError(ConnectionError):
     """The answer was cut short, or is none of HTTP; the connection is of no more use."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """An HTTP answer; header names in lower case."""
 
     status: int
@@ -46,7 +43,7 @@ class Answer:
         """Whether the status is one of success."""
         return 200 <= self.status < 300
 
-    @cached_property
+    @property
     def error(self) -> Mapping[str, str]:
         """The elements of the ``<Error>`` in the body; empty when there is none."""
         return parse_error(self.body) if self.body else {}
@@ -79,6 +76,8 @@ class Connection:
         self.answered = False
         try:
             whole = self._send(head, body)
+        except BlockingIOError:
+            raise TimeoutError("nothing more could be sent") from None  # so the kernel tells that the time is over
         except OSError as error:
             # A service that refuses a body answers and closes: its reason says more than the reset does.
             try:
@@ -136,7 +135,10 @@ class Connection:
 
     def _receive(self, length: int) -> bytes:
         if self._early is None:
-            piece = self._socket.recv(length)
+            try:
+                piece = self._socket.recv(length)
+            except BlockingIOError:
+                raise TimeoutError("nothing more was answered") from None
         else:
             piece, self._early = self._early, None
         self.answered = self.answered or bool(piece)

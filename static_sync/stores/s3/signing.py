@@ -10,8 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 if TYPE_CHECKING:
@@ -33,8 +32,7 @@ def encode_query(query: Mapping[str, str]) -> str:
     return "&".join(sorted(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in query.items()))
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What is signed and sent of a request. ``path`` and ``query`` are encoded, header names in lower case.
 
     ``payload`` is the SHA-256 of the body in hex or `UNSIGNED_PAYLOAD`, ``length`` the body's in bytes.
@@ -48,8 +46,7 @@ class Request:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Scope:
+class _Scope(NamedTuple):
     """What all signatures of one second have in common."""
 
     second: int
