@@ -10,10 +10,26 @@ from typing import Any
 
 from ..http import Request, Response
 from . import answers, bodies, identifiers, limits, query
-from .contract import Event, Failure, Rejected, Streaming
+from .contract import ANYBODY, Admitted, Event, Failure, Refusal, Rejected, Streaming
 from .headers import TRACE, passed_on
 
-_REASONS = {400: "Bad Request", 413: "Request Entity Too Large", 502: "Bad Gateway"}
+_REASONS = {
+    400: "Bad Request",
+    401: "Authorization Required",
+    403: "Forbidden",
+    413: "Request Entity Too Large",
+    502: "Bad Gateway",
+    561: "Unauthorized",
+}
+# What its own authentication answers, which knows of no keys and no policies; the pages' text is unproven:
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
+_REFUSALS = {
+    Refusal.UNAUTHORIZED: 401,
+    Refusal.DENIED: 403,
+    Refusal.DENIED_EXPLICITLY: 403,
+    Refusal.NO_KEY: 403,
+    Refusal.AUTHORIZER_FAILED: 561,
+}
 _SERVER = ("Server", "awselb/2.0")
 
 
@@ -35,8 +51,8 @@ class LoadBalancer:
             f"arn:aws:elasticloadbalancing:{region}:{account_id}:targetgroup/emulated-function/0123456789abcdef"
         )
 
-    def event(self, request: Request, request_id: str) -> Event:
-        """See `FrontDoor.event`."""
+    def event(self, request: Request, request_id: str, admitted: Admitted = ANYBODY) -> Event:  # noqa: ARG002
+        """See `FrontDoor.event`; a load balancer tells of whom it admits in headers alone."""
         if len(request.body) > limits.LOAD_BALANCER_JSON:
             raise Rejected(self._answer(413, request.method))
         if limits.header_size(request) > limits.LOAD_BALANCER_HEADERS or _is_websocket(request):
@@ -48,10 +64,29 @@ class LoadBalancer:
         text = not request.body or (
             "content-encoding" not in headers and bodies.is_text(headers.get("content-type", ("",))[-1])
         )
+        return self._event(request.method, request.path, parameters, headers, request.body, text=text)
+
+    def health_check(self, path: str = "/") -> Event:
+        """The event of a health check; the function is healthy if it answers with status 200.
+
+        https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html#enable-health-checks-lambda
+        """
+        return self._event("GET", path, {}, {"user-agent": ["ELB-HealthChecker/2.0"]}, b"", text=True)
+
+    def _event(
+        self,
+        method: str,
+        path: str,
+        parameters: dict[str, list[str]],
+        headers: dict[str, list[str]],
+        body: bytes,
+        *,
+        text: bool,
+    ) -> Event:
         event: Event = {
             "requestContext": {"elb": {"targetGroupArn": self._target_group}},
-            "httpMethod": request.method,
-            "path": request.path,
+            "httpMethod": method,
+            "path": path,
         }
         if self._multi_value:
             # The capture has both single maps as null; whether its logger wrote them is unproven.
@@ -62,7 +97,7 @@ class LoadBalancer:
         else:
             event["queryStringParameters"] = {name: values[-1] for name, values in parameters.items()}
             event["headers"] = {name: values[-1] for name, values in headers.items()}
-        event["body"] = bodies.into_event(request.body, text=text)
+        event["body"] = bodies.into_event(body, text=text)
         event["isBase64Encoded"] = not text
         return event
 
@@ -82,6 +117,10 @@ class LoadBalancer:
     def failure(self, failure: Failure, event: Mapping[str, Any], request_id: str) -> Response:  # noqa: ARG002
         """See `FrontDoor.failure`; this door has one answer for every reason."""
         return self._answer(502, event["httpMethod"])
+
+    def refuse(self, refusal: Refusal, request: Request, request_id: str) -> Response:  # noqa: ARG002
+        """See `FrontDoor.refuse`."""
+        return self._answer(_REFUSALS[refusal], request.method)
 
     def _understood(self, payload: bytes, method: str) -> Response:
         answer = answers.parse(payload)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..http import Request, Response
@@ -20,12 +21,50 @@ class Failure(enum.Enum):
     RESPONSE_TOO_LARGE = "the function's answer is over the service's limit"
 
 
+class Refusal(enum.Enum):
+    """Why a request may not pass."""
+
+    UNAUTHORIZED = "what the authorizer needs is missing, or is no valid token"
+    DENIED = "the authorizer says no"
+    DENIED_EXPLICITLY = "the authorizer's policy denies it in so many words"
+    NO_KEY = "there is no API key with the request, or not one of those that count"
+    AUTHORIZER_FAILED = "the authorizer gave no answer, or one that makes no sense"
+
+
+class Refused(Exception):
+    """A request may not pass; the front door says so in its own words (`FrontDoor.refuse`).
+
+    The text tells the person at the terminal why; ``headers`` go onto the door's answer.
+    """
+
+    def __init__(self, refusal: Refusal, reason: str = "", headers: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(reason or refusal.value)
+        self.refusal = refusal
+        self.headers = headers
+
+
 class Rejected(Exception):
     """The front door answers by itself: no such route, or a request over one of its limits."""
 
     def __init__(self, response: Response) -> None:
         super().__init__(response.status)
         self.response = response
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """What an authorizer or an API key says of a request that may pass, in the event's own words.
+
+    ``authorizer`` is ``requestContext.authorizer`` (None: the event has none); ``identity`` goes over what the door
+    itself writes into ``requestContext.identity``.
+    """
+
+    authorizer: Mapping[str, Any] | None = None
+    identity: Mapping[str, Any] = field(default_factory=dict)
+
+
+ANYBODY = Admitted()
+"""A request that nobody has asked about."""
 
 
 class Streaming(Protocol):
@@ -64,7 +103,7 @@ class FrontDoor(Protocol):
     streaming: Streaming | None
     """None where the door waits for the whole answer."""
 
-    def event(self, request: Request, request_id: str) -> Event:
+    def event(self, request: Request, request_id: str, admitted: Admitted = ANYBODY) -> Event:
         """The event AWS would send for ``request``; raises `Rejected` where the door answers alone.
 
         ``request_id`` is a UUID; doors that show another form of id derive it from this one.
@@ -80,4 +119,8 @@ class FrontDoor(Protocol):
 
     def failure(self, failure: Failure, event: Mapping[str, Any], request_id: str) -> Response:
         """The door's own answer where the function gave none."""
+        ...
+
+    def refuse(self, refusal: Refusal, request: Request, request_id: str) -> Response:
+        """The door's own answer to a request that may not pass."""
         ...

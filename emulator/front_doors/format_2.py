@@ -10,7 +10,8 @@ from typing import Any
 
 from ..http import Request, Response
 from . import answers, bodies, identifiers, query
-from .contract import Event
+from .contract import ANYBODY, Admitted, Event
+from .routes import EVERYTHING, Match
 
 
 def cookies(headers: Mapping[str, list[str]]) -> list[str]:
@@ -28,14 +29,16 @@ def event(
     http_path: str,
     shown_id: str,
     constants: Mapping[str, str],
+    route: Match = EVERYTHING,
+    admitted: Admitted = ANYBODY,
 ) -> Event:
     """The event; ``constants`` are the fields of `requestContext` that are the same for every request of a door.
 
-    Fields without content (cookies, query parameters, body) are absent, not null.
+    Fields without content (cookies, parameters, authorizer, body) are absent, not null.
     """
     result: Event = {
         "version": "2.0",
-        "routeKey": "$default",
+        "routeKey": route.key,
         "rawPath": raw_path,
         "rawQueryString": request.query,
     }
@@ -46,18 +49,21 @@ def event(
         result["queryStringParameters"] = {name: ",".join(values) for name, values in parameters.items()}
     result["requestContext"] = {
         **constants,
+        **({} if admitted.authorizer is None else {"authorizer": dict(admitted.authorizer)}),
         "http": {
             "method": request.method,
             "path": http_path,
             "protocol": request.protocol,
             "sourceIp": request.client,
-            # That a request without this header has an empty value here is unproven.
             "userAgent": headers.get("user-agent", ("",))[-1],
         },
         "requestId": shown_id,
+        "routeKey": route.key,
         "time": identifiers.log_time(int(request.received)),
         "timeEpoch": int(request.received * 1000),
     }
+    if route.parameters:
+        result["pathParameters"] = route.parameters
     text = True
     if request.body:
         text = bodies.is_text(headers.get("content-type", ("",))[-1])

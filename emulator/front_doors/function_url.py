@@ -12,11 +12,15 @@ from urllib.parse import unquote
 
 from ..http import Request, Response
 from . import answers, format_2, limits
-from .contract import INTEGRATION, Event, Failure, Rejected, Streaming
+from .contract import ANYBODY, INTEGRATION, Admitted, Event, Failure, Refusal, Rejected, Streaming
 from .headers import TRACE, passed_on
 
 _BAD_GATEWAY = b"Internal Server Error"
 _BYTES = "application/octet-stream"
+_FORBIDDEN = (
+    b'{"Message":"Forbidden. For troubleshooting Function URL authorization issues, see: '
+    b'https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"}'
+)
 # The shape is the Invoke API's; that a function URL passes it on with this status is unproven.
 _THROTTLED = b'{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}'
 
@@ -43,11 +47,10 @@ class FunctionUrl:
             "apiId": url_id,
             "domainName": f"{url_id}.lambda-url.{region}.on.aws",
             "domainPrefix": url_id,
-            "routeKey": "$default",
             "stage": "$default",
         }
 
-    def event(self, request: Request, request_id: str) -> Event:
+    def event(self, request: Request, request_id: str, admitted: Admitted = ANYBODY) -> Event:
         """See `FrontDoor.event`."""
         headers = passed_on(request, request_id)
         if request.scheme == "https":
@@ -62,6 +65,7 @@ class FunctionUrl:
             http_path=path[:-1] if path.endswith("/") and len(path) > 1 else path,
             shown_id=request_id,
             constants=self._constants,
+            admitted=admitted,
         )
         size = limits.event_size(event, request.body)
         if size > limits.INVOKE_REQUEST:
@@ -107,6 +111,16 @@ class FunctionUrl:
             headers = [("x-amzn-RequestId", request_id), ("x-amzn-ErrorType", "TooManyRequestsException")]
             return answers.door_answer(429, _THROTTLED, headers, method=method, content_type="application/json")
         return self._bad_gateway(method, request_id)
+
+    def refuse(self, refusal: Refusal, request: Request, request_id: str) -> Response:
+        """See `FrontDoor.refuse`; this door knows signed requests alone, and has one answer to all that may not pass.
+
+        Which error type goes with it is unproven.
+        """
+        if refusal is Refusal.AUTHORIZER_FAILED:
+            return self._bad_gateway(request.method, request_id)
+        headers = [("x-amzn-RequestId", request_id), ("x-amzn-ErrorType", "AccessDeniedException")]
+        return answers.door_answer(403, _FORBIDDEN, headers, method=request.method, content_type="application/json")
 
     @staticmethod
     def _understood(payload: bytes, method: str) -> Response:

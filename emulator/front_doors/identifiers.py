@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import time
+import zlib
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -17,6 +18,11 @@ def extended_id(request_id: str) -> str:
 def trace_root(request_id: str, received: float) -> str:
     """A new trace: https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-traceids"""
     return f"1-{int(received):08x}-{request_id.replace('-', '')[8:]}"
+
+
+def resource_id(path: str) -> str:
+    """The 6 characters a REST API shows as a resource's ``resourceId``."""
+    return f"{zlib.crc32(path.encode()):08x}"[:6]
 
 
 @functools.lru_cache(maxsize=8)

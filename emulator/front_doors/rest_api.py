@@ -1,4 +1,4 @@
-"""An API Gateway REST API: a proxy resource on every path, regional, with Lambda proxy integration.
+"""An API Gateway REST API, regional, with Lambda proxy integration.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
@@ -6,24 +6,20 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..blueprint import Route
 from ..http import Request, Response
-from . import answers, bodies, identifiers, limits, query, stages
-from .contract import INTEGRATION, Event, Failure, Rejected, Streaming
+from . import answers, format_1, identifiers, limits, query, stages
+from .contract import ANYBODY, INTEGRATION, Admitted, Event, Failure, Refusal, Rejected, Streaming
 from .headers import TRACE, passed_on
+from .routes import Resources
 
 _DROPPED = frozenset({"content-length", "content-md5", "expect", "max-forwards", "server", "www-authenticate"})
-_CANONICAL = {
-    "authorization": "Authorization",
-    "host": "Host",
-    "user-agent": "User-Agent",
-    "x-amzn-trace-id": "X-Amzn-Trace-Id",
-    "x-forwarded-for": "X-Forwarded-For",
-    "x-forwarded-port": "X-Forwarded-Port",
-    "x-forwarded-proto": "X-Forwarded-Proto",
-}
+_CASES = {**format_1.CASES, "authorization": "Authorization"}
+_IDENTITY = dict.fromkeys(format_1.IDENTITY)
+_PROXY = (Route("ANY", "/"), Route("ANY", "/{proxy+}"))
 _REMAPPED = frozenset({"connection", "content-length", "date", "server"})
 _KNOWN_KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
 _METADATA_KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "cookies"})
@@ -37,6 +33,17 @@ _TOO_LARGE = (413, b'{"message":"Request Too Long"}', "RequestTooLargeException"
 _NO_ROUTE = (403, b'{"message":"Missing Authentication Token"}', "MissingAuthenticationTokenException")
 # Unproven as a whole; the limit itself is documented.
 _HEADERS_TOO_LARGE = (431, b'{"message":"Request Header Fields Too Large"}', "RequestTooLargeException")
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html has the statuses.
+_UNAUTHORIZED = (401, b'{"message":"Unauthorized"}', "UnauthorizedException")
+_DENIED = (403, b'{"Message":"User is not authorized to access this resource"}', "AccessDeniedException")
+_DENIED_EXPLICITLY = (
+    403,
+    b'{"Message":"User is not authorized to access this resource with an explicit deny"}',
+    "AccessDeniedException",
+)
+_FORBIDDEN = (403, b'{"message":"Forbidden"}', "ForbiddenException")
+# https://loige.co/debugging-custom-apigateway-authorizers/ and https://github.com/serverless/examples/issues/305
+_AUTHORIZER_FAILED = (500, b'{"message":null}', "AuthorizerConfigurationException")
 
 _FAILURES = {
     Failure.FUNCTION: _SERVER_ERROR,
@@ -44,13 +51,21 @@ _FAILURES = {
     Failure.THROTTLED: _INVOKE_REFUSED,
     Failure.RESPONSE_TOO_LARGE: _SERVER_ERROR,
 }
+_REFUSALS = {
+    Refusal.UNAUTHORIZED: _UNAUTHORIZED,
+    Refusal.DENIED: _DENIED,
+    Refusal.DENIED_EXPLICITLY: _DENIED_EXPLICITLY,
+    Refusal.NO_KEY: _FORBIDDEN,
+    Refusal.AUTHORIZER_FAILED: _AUTHORIZER_FAILED,
+}
 
 
 class RestApi:
     """The door as a whole.
 
     With ``stage`` it answers as the execute-api domain does, below `/stage`; without, as a custom domain whose base
-    path mapping is empty. ``binary_media_types`` decides both ways about base64: exact types, `type/*` or `*/*`.
+    path mapping is empty. Without ``routes`` the root and a proxy resource below it take every path.
+    ``binary_media_types`` decides both ways about base64: exact types, `type/*` or `*/*`.
     ``streaming`` is the integration's response transfer mode STREAM:
     https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html
     """
@@ -64,6 +79,7 @@ class RestApi:
         self,
         stage: str | None = None,
         *,
+        routes: Sequence[Route] = (),
         streaming: bool = False,
         binary_media_types: tuple[str, ...] = ("*/*",),
         api_id: str = "emulat0rv1",
@@ -73,6 +89,7 @@ class RestApi:
         self.streaming: Streaming | None = self if streaming else None
         self.timeout: float | None = 900.0 if streaming else 29.0
         self._stage = None if stage is None else stages.checked(stage)
+        self._resources = Resources(routes or _PROXY)
         self._binary = frozenset(media_type.lower() for media_type in binary_media_types)
         self._constants = {
             "accountId": account_id,
@@ -82,24 +99,8 @@ class RestApi:
             "domainPrefix": api_id,
             "stage": self._stage or "prod",
         }
-        self._identity = dict.fromkeys(
-            (
-                "accessKey",
-                "accountId",
-                "caller",
-                "cognitoAuthenticationProvider",
-                "cognitoAuthenticationType",
-                "cognitoIdentityId",
-                "cognitoIdentityPoolId",
-                "principalOrgId",
-                "sourceIp",
-                "user",
-                "userAgent",
-                "userArn",
-            )
-        )
 
-    def event(self, request: Request, request_id: str) -> Event:
+    def event(self, request: Request, request_id: str, admitted: Admitted = ANYBODY) -> Event:
         """See `FrontDoor.event`."""
         if len(request.body) > limits.GATEWAY_BODY:
             raise Rejected(self._answer(_TOO_LARGE, request.method, request_id))
@@ -115,41 +116,27 @@ class RestApi:
             path = "/" + rest.lstrip("/")
 
         lower = passed_on(request, request_id)
-        headers = dict(sorted(self._named(request, lower)))
-        parameters = query.decoded(request.query.replace(";", "&"))
         method = _overridden(request.method, lower)
-        proxy = path[1:].removesuffix("/")
+        resource = self._resources.match(method, path)
+        if resource is None:
+            raise Rejected(self._answer(_NO_ROUTE, request.method, request_id))
+        context = format_1.context(
+            request,
+            self._constants,
+            {**_IDENTITY, "userAgent": lower.get("user-agent", (None,))[-1]},
+            admitted,
+            method=method,
+            path=shown_path,
+            request_id=request_id,
+            extended_id=identifiers.extended_id(request_id),
+            resource=resource.path,
+            resource_id=identifiers.resource_id(resource.path),
+        )
+        kept = {name: values for name, values in lower.items() if not _is_dropped(name, values)}
+        headers = format_1.named(request, kept, _CASES)
+        parameters = query.decoded(request.query.replace(";", "&"))
         base64 = bool(request.body) and self._is_binary(lower.get("content-type", ("",))[-1])
-        event: Event = {
-            "resource": "/{proxy+}" if proxy else "/",
-            "path": path,
-            "httpMethod": method,
-            "headers": {name: values[-1] for name, values in headers.items()},
-            "multiValueHeaders": headers,
-            "queryStringParameters": {name: values[-1] for name, values in parameters.items()} or None,
-            "multiValueQueryStringParameters": parameters or None,
-            "pathParameters": {"proxy": proxy} if proxy else None,
-            "stageVariables": None,
-            "requestContext": {
-                **self._constants,
-                "extendedRequestId": identifiers.extended_id(request_id),
-                "httpMethod": method,
-                "identity": {
-                    **self._identity,
-                    "sourceIp": request.client,
-                    "userAgent": lower.get("user-agent", (None,))[-1],
-                },
-                "path": shown_path,
-                "protocol": request.protocol,
-                "requestId": request_id,
-                "requestTime": identifiers.log_time(int(request.received)),
-                "requestTimeEpoch": int(request.received * 1000),
-                "resourceId": "emures" if proxy else "emur0t",
-                "resourcePath": "/{proxy+}" if proxy else "/",
-            },
-            "body": bodies.into_event(request.body, text=not base64) if request.body else None,
-            "isBase64Encoded": base64,
-        }
+        event = format_1.event(request, headers, parameters, resource, context, path=path, base64=base64)
         if limits.event_size(event, request.body) > limits.INVOKE_REQUEST:
             raise Rejected(self._answer(_TOO_LARGE, request.method, request_id))
         return event
@@ -196,16 +183,9 @@ class RestApi:
         """See `FrontDoor.failure`."""
         return self._answer(_FAILURES[failure], event["httpMethod"], request_id)
 
-    def _named(self, request: Request, lower: Mapping[str, list[str]]) -> Iterator[tuple[str, list[str]]]:
-        """The headers under the names the function sees: some in the door's own case, the rest as the client wrote it.
-
-        Which case wins where a client mixes them is unproven; here it is the last one sent.
-        """
-        sent = {name.lower(): name for name, _ in request.headers}
-        for name, values in lower.items():
-            if name in _DROPPED or (name == "authorization" and values[-1].startswith("AWS4-HMAC-SHA256")):
-                continue
-            yield _CANONICAL.get(name) or sent[name], values
+    def refuse(self, refusal: Refusal, request: Request, request_id: str) -> Response:
+        """See `FrontDoor.refuse`."""
+        return self._answer(_REFUSALS[refusal], request.method, request_id)
 
     def _is_binary(self, media_type: str) -> bool:
         if "*/*" in self._binary:
@@ -244,7 +224,7 @@ def _identified(request_id: str) -> list[tuple[str, str]]:
 
 
 def _successful(event: Mapping[str, Any], request_id: str) -> list[tuple[str, str]]:
-    return [*_identified(request_id), ("X-Amzn-Trace-Id", event["headers"][_CANONICAL[TRACE]])]
+    return [*_identified(request_id), ("X-Amzn-Trace-Id", event["headers"][_CASES[TRACE]])]
 
 
 def _overridden(method: str, headers: Mapping[str, list[str]]) -> str:
@@ -255,23 +235,13 @@ def _overridden(method: str, headers: Mapping[str, list[str]]) -> str:
     return wanted.upper() if _METHOD.fullmatch(wanted) else method
 
 
-def _response_headers(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Both header maps as one list, some names remapped.
+def _is_dropped(name: str, values: list[str]) -> bool:
+    return name in _DROPPED or (name == "authorization" and values[-1].startswith("AWS4-HMAC-SHA256"))
 
-    The lists come first and give a name its case. A pair that both maps hold appears once:
-    https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
-    """
-    merged: list[tuple[str, str]] = []
-    for name, values in answers.mapping(answer.get("multiValueHeaders")).items():
-        if not isinstance(values, list):
-            raise answers.Malformed
-        merged += [(name, answers.header_text(value)) for value in values]
-    if merged:
-        cases = {name.lower(): name for name, _ in merged}
-        for name, value in answers.single_headers(answer.get("headers")):
-            pair = (cases.get(name.lower(), name), value)
-            if pair not in merged:
-                merged.append(pair)
-    else:
-        merged = answers.single_headers(answer.get("headers"))
-    return [(f"x-amzn-Remapped-{name}" if name.lower() in _REMAPPED else name, value) for name, value in merged]
+
+def _response_headers(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The answer's headers, some under another name."""
+    return [
+        (f"x-amzn-Remapped-{name}" if name.lower() in _REMAPPED else name, value)
+        for name, value in format_1.response_headers(answer)
+    ]

@@ -6,20 +6,14 @@ the test's connection and transaction: that is what asgiref's two functions see 
 
 from __future__ import annotations
 
-import json
-import time
-import uuid
-from typing import Any, cast
-from urllib.parse import quote_from_bytes
+from typing import Any
 
-from asgiref.sync import async_to_sync, sync_to_async
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from asgiref.sync import async_to_sync
+from django.http import HttpResponseBase
 from django.test.client import AsyncClientHandler, ClientHandler, FakePayload
 
-from adapter import LambdaHandler
 from emulator.front_doors import Event, FrontDoor
-from emulator.http import Request
-from emulator.testing import EventHandler, as_request, beyond_http, carrying, header_list
+from emulator.testing import EventHandler, as_request, async_invoke, beyond_http
 
 Scope = dict[str, Any]
 
@@ -70,77 +64,9 @@ class EventScopeHandler(EventHandler):
 
     def invoke(self, event: Event, environ: dict[str, Any]) -> tuple[HttpResponseBase, Event]:
         """See `EventHandler.invoke`."""
-        response, answer = async_to_sync(invoke)(self._django, event, _unsent(environ))
+        response, answer = async_to_sync(async_invoke)(self._django, event, _unsent(environ))
         response.wsgi_request = response.asgi_request  # type: ignore[attr-defined]
         return response, answer
-
-
-class AsyncEventHandler(AsyncClientHandler):
-    """Takes the scope of Django's `AsyncClient` and sends it through the front door and the adapter's ASGI leg."""
-
-    def __init__(self, door: FrontDoor, enforce_csrf_checks: bool = True) -> None:
-        super().__init__(enforce_csrf_checks)
-        self._door = door
-        self._django = ScopeHandler(enforce_csrf_checks)
-
-    async def __call__(self, scope: Scope) -> Any:
-        request_id = str(uuid.uuid4())
-        event = json.loads(json.dumps(self._door.event(_from_scope(scope), request_id)))
-        response, answer = await invoke(self._django, event, {"root_path": ""})
-        return carrying(response, self._door.response(json.dumps(answer).encode(), event, request_id))
-
-
-async def invoke(django: ScopeHandler, event: Event, unsent: Scope) -> tuple[HttpResponseBase, Event]:
-    """Django's response to ``event``, and the answer that the adapter made of it; raises what Django raised."""
-    outcome: list[HttpResponseBase | Exception] = []
-
-    async def application(scope: Scope, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            raise ValueError("Django's ASGI handler knows http alone")
-        scope |= unsent
-        scope["path"] = scope["root_path"] + scope["path"]
-        scope["_body_file"] = FakePayload((await receive())["body"])
-        start = {"type": "http.response.start", "status": 500, "headers": []}
-        content = b""
-        try:
-            response = await django(scope)
-            content = await _content(response)
-        except Exception as error:
-            # Raised again in the test, which expects it there, and not made into the adapter's answer and log.
-            outcome.append(error)
-        else:
-            outcome.append(response)
-            start["status"] = response.status_code
-            start["headers"] = [
-                (name.encode("latin-1"), value.encode("latin-1")) for name, value in header_list(response)
-            ]
-        await send(start)
-        await send({"type": "http.response.body", "body": content})
-
-    def adapted() -> Event:
-        handler = LambdaHandler(application)
-        try:
-            return handler(event)
-        finally:
-            handler.close()
-
-    answer = await sync_to_async(adapted, thread_sensitive=False)()
-    if isinstance(outcome[0], Exception):
-        raise outcome[0]
-    return outcome[0], answer
-
-
-async def _content(response: HttpResponseBase) -> bytes:
-    if not isinstance(response, StreamingHttpResponse):
-        return cast("HttpResponse", response).content
-    if response.is_async:
-        return b"".join([chunk async for chunk in response])
-    # In the thread of the test's connection, where Django's ASGI handler would list a sync stream, too.
-    return b"".join(await sync_to_async(_listed)(response))
-
-
-def _listed(response: StreamingHttpResponse) -> list[bytes]:
-    return list(response)
 
 
 def _unsent(environ: dict[str, Any]) -> Scope:
@@ -151,22 +77,3 @@ def _unsent(environ: dict[str, Any]) -> Scope:
 
 def _root_path(environ: dict[str, Any]) -> str:
     return str(environ["SCRIPT_NAME"]).rstrip("/")
-
-
-def _from_scope(scope: Scope) -> Request:
-    """The HTTP request that a web server would have made this ASGI scope from."""
-    query = scope.get("query_string", "")
-    payload = scope.get("_body_file")
-    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-    return Request(
-        method=scope["method"],
-        # Django's client gives a path's bytes as Latin-1.
-        path=quote_from_bytes(scope["path"].encode("latin-1"), "/~:@!$&'()*+,;="),
-        query=query if isinstance(query, str) else query.decode("latin-1"),
-        headers=tuple((name, value) for name, value in headers if value or name != "cookie"),
-        body=payload.read() if payload else b"",
-        client=scope["client"][0],
-        scheme=scope["scheme"],
-        port=int(scope["server"][1]),
-        received=time.time(),
-    )

@@ -12,9 +12,9 @@ from typing import Any
 from django.test import client
 
 from emulator.front_doors import create
-from emulator.testing import EventHandler
+from emulator.testing import AsyncEventHandler, EventHandler
 
-from .asgi import AsyncEventHandler, DirectHandler, EventScopeHandler
+from .asgi import DirectHandler, EventScopeHandler
 
 
 def install(way: str, counter: int) -> None:

@@ -21,7 +21,8 @@ import pytest
 
 from tests.project.views import EVERY_BYTE
 
-from .conftest import DOORS, ROOT, Answer, Emulator, emulating, free_ports, send
+from .conftest import DOORS as COMMON_DOORS
+from .conftest import ROOT, Answer, Emulator, emulating, free_ports, send
 
 pytestmark = pytest.mark.emulated
 
@@ -52,8 +53,12 @@ def multipart(*parts: tuple[str, bytes]) -> bytes:
 
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
 UPLOAD = ("Content-Type", "multipart/form-data; boundary=line")
+DOORS = (*COMMON_DOORS, "http_api_1", "vpc_lattice", "vpc_lattice_1")
 LAST_ONLY = {"alb": "without multi-value headers only the last of several reaches the function"}
+JOINED = {"vpc_lattice_1": "values are joined by a comma and a space"}
 DECODED = {"http_api": "the path arrives decoded"}
+
+JSON_AS_TEXT = ("http_api", "http_api_1", "function_url", "vpc_lattice", "vpc_lattice_1")
 
 CASES = [
     Case("plain", "/seen/"),
@@ -75,7 +80,7 @@ CASES = [
     Case("UTF-8 query", "/?q=caf%C3%A9&%CE%BB=1"),
     Case("raw brackets in the query", "/?filter[a]=1&x=a,b:c/d?e"),
     Case("empty query", "/?"),
-    Case("repeated headers", headers=[("X-Probe", "one"), ("X-Probe", "two")], lost_by=LAST_ONLY),
+    Case("repeated headers", headers=[("X-Probe", "one"), ("X-Probe", "two")], lost_by=LAST_ONLY | JOINED),
     Case("header with a comma and spaces", headers=[("X-Probe", 'a, b;  c="d, e"')]),
     Case("empty header", headers=[("X-Probe", "")]),
     Case("UTF-8 header", headers=[("X-Probe", "Αθήνα".encode())]),
@@ -95,6 +100,9 @@ CASES = [
         body="café".encode("latin-1"),
         lost_by={
             "http_api": "text that is not UTF-8",
+            "http_api_1": "the same",
+            "vpc_lattice": "the same",
+            "vpc_lattice_1": "the same",
             "function_url": "the same",
             "alb": "the same",
             "alb_multi_value": "the same",
@@ -107,7 +115,7 @@ CASES = [
         method="POST",
         headers=[("Content-Type", "application/json"), ("Content-Encoding", "gzip")],
         body=b"\x1f\x8b\x08\x00" + EVERY_BYTE,
-        lost_by={"http_api": "JSON is taken for text", "function_url": "the same"},
+        lost_by=dict.fromkeys(JSON_AS_TEXT, "JSON is taken for text"),
     ),
     Case(
         "multipart",
@@ -127,7 +135,7 @@ CASES = [
             ('Content-Disposition: form-data; name="f"; filename="f.bin"\r\nContent-Type: a/b', EVERY_BYTE * 2500),
         ),
     ),
-    Case("empty POST", method="POST", body=b"", lost_by={"http_api": "it is given a type"}),
+    Case("empty POST", method="POST", body=b"", lost_by={"http_api": "it is given a type", "http_api_1": "the same"}),
     Case("empty PUT with a type", method="PUT", headers=[("Content-Type", "application/json")], body=b""),
     Case("HEAD", method="HEAD"),
     Case("HEAD of a download", "/download/", method="HEAD", lost_by={"rest_api": "Content-Length is renamed"}),
@@ -201,7 +209,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def emulator(interface: str, project: Path) -> Iterator[Emulator]:
     options = ("--interface", interface, "--no-reload")
-    with emulating(project, *options, environment={"PYTHONPATH": str(ROOT)}) as emulator:
+    with emulating(project, *options, doors=DOORS, environment={"PYTHONPATH": str(ROOT)}) as emulator:
         yield emulator
 
 
@@ -242,7 +250,7 @@ def said(answer: Answer, case: Case, door: str) -> dict[str, Any]:
 def comparable(seen: dict[str, Any], door: str) -> dict[str, Any]:
     seen["headers"] = {name: value for name, value in seen["headers"].items() if not ADDED_TO_REQUEST.match(name)}
     del seen["port"]  # a web server tells its own, a front door the one in the Host header
-    if door in {"rest_api", "alb", "alb_multi_value"}:
+    if door in {"http_api_1", "rest_api", "alb", "alb_multi_value"}:
         # As maps of names and values: the order of names, and `?a` as against `?a=`, are not in these events.
         del seen["query"], seen["uri"]
     return seen

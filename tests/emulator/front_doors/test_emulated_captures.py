@@ -24,7 +24,15 @@ DOORS: dict[str, tuple[FrontDoor, str, str]] = {
     "alb_multi_value": (LoadBalancer(multi_value=True), "/capture/space%20value", "http"),
 }
 
-# Ids, times, addresses and names of one account: they can't be equal. A list behind a name is compared by its length.
+# When each request was captured; a load balancer's event tells no time but that in its trace.
+RECEIVED = {
+    "http_api": 1783711145.766,
+    "function_url": 1783711146.671,
+    "rest_api": 1783711144.836,
+    "alb_multi_value": 1783711143.0,
+}
+
+# Ids, addresses and names of one account: they can't be equal. Everything else is compared exactly.
 NEVER_EQUAL = {
     "http_api": [
         "headers.host",
@@ -34,8 +42,6 @@ NEVER_EQUAL = {
         "requestContext.domainName",
         "requestContext.domainPrefix",
         "requestContext.requestId",
-        "requestContext.time",
-        "requestContext.timeEpoch",
     ],
     "function_url": [
         "headers.host",
@@ -44,8 +50,6 @@ NEVER_EQUAL = {
         "requestContext.domainName",
         "requestContext.domainPrefix",
         "requestContext.requestId",
-        "requestContext.time",
-        "requestContext.timeEpoch",
     ],
     "rest_api": [
         "headers.Host",
@@ -58,8 +62,6 @@ NEVER_EQUAL = {
         "requestContext.domainPrefix",
         "requestContext.extendedRequestId",
         "requestContext.requestId",
-        "requestContext.requestTime",
-        "requestContext.requestTimeEpoch",
         "requestContext.resourceId",
     ],
     "alb_multi_value": [
@@ -127,7 +129,7 @@ def emulated(name: str) -> dict[str, Any]:
         client="68.8.83.18",
         scheme=scheme,
         port=443 if scheme == "https" else 80,
-        received=1783711144.836,
+        received=RECEIVED[name],
     )
     return json.loads(json.dumps(door.event(request, REQUEST_ID)))  # type: ignore[no-any-return]
 
@@ -161,15 +163,31 @@ def test_maps_list_their_names_in_the_captured_order(name: str) -> None:
             assert list(actual[field]) == list(expected[field])
 
 
-def test_times_and_ids_have_the_captured_form() -> None:
-    rest, theirs = emulated("rest_api"), captured("rest_api")
-    assert rest["requestContext"]["requestTime"] == theirs["requestContext"]["requestTime"]
-    assert rest["requestContext"]["requestTimeEpoch"] == theirs["requestContext"]["requestTimeEpoch"]
-    assert len(rest["requestContext"]["extendedRequestId"]) == len(theirs["requestContext"]["extendedRequestId"])
-    trace, their_trace = rest["headers"]["X-Amzn-Trace-Id"], theirs["headers"]["X-Amzn-Trace-Id"]
-    assert [len(part) for part in trace.split("-")] == [len(part) for part in their_trace.split("-")]
-    assert trace.split("-")[1] == their_trace.split("-")[1]
-    url = emulated("function_url")["requestContext"]
-    assert len(url["apiId"]) == len(captured("function_url")["requestContext"]["apiId"])
-    assert url["requestId"] == REQUEST_ID
-    assert url["domainName"] == f"{url['apiId']}.lambda-url.us-east-1.on.aws"
+def shape(value: Any) -> Any:
+    """What is left to compare of an id: how long its parts are; of a trace, its time as well."""
+    if isinstance(value, list):
+        return [shape(entry) for entry in value]
+    if value.startswith("Root=1-"):
+        _, time, rest = value.split("-")
+        return time, len(rest)
+    return [len(part) for part in value.split("-")]
+
+
+@pytest.mark.parametrize("name", DOORS)
+def test_ids_and_traces_have_the_captured_form(name: str) -> None:
+    expected, actual = captured(name), emulated(name)
+    alike = ("trace-id", "apiId", "requestId", "requestid", "resourceId", "accountId")
+    compared = [dotted for dotted in NEVER_EQUAL[name] if dotted.lower().endswith(tuple(map(str.lower, alike)))]
+    assert compared
+    for dotted in compared:
+        assert shape(taken(actual, dotted)) == shape(taken(expected, dotted)), dotted
+
+
+@pytest.mark.parametrize(
+    ("name", "domain"),
+    [("http_api", "execute-api.us-east-1.amazonaws.com"), ("function_url", "lambda-url.us-east-1.on.aws")],
+)
+def test_a_domain_begins_with_the_apis_id(name: str, domain: str) -> None:
+    context = emulated(name)["requestContext"]
+    assert context["domainName"] == f"{context['apiId']}.{domain}"
+    assert context["domainPrefix"] == context["apiId"]

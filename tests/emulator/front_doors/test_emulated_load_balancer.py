@@ -94,6 +94,24 @@ def test_a_trace_is_added_to_and_never_lost(sent: tuple[tuple[str, str], ...], s
     assert event(headers=sent)["headers"]["x-amzn-trace-id"] == seen
 
 
+TARGET_GROUP = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/emulated-function/0123456789abcdef"
+
+
+def test_a_health_check_has_one_header_and_no_client() -> None:
+    assert LoadBalancer().health_check("/up/") == {
+        "requestContext": {"elb": {"targetGroupArn": TARGET_GROUP}},
+        "httpMethod": "GET",
+        "path": "/up/",
+        "queryStringParameters": {},
+        "headers": {"user-agent": "ELB-HealthChecker/2.0"},
+        "body": "",
+        "isBase64Encoded": False,
+    }
+    lists = LoadBalancer(multi_value=True).health_check()
+    assert (lists["path"], lists["headers"]) == ("/", None)
+    assert lists["multiValueHeaders"] == {"user-agent": ["ELB-HealthChecker/2.0"]}
+
+
 def test_one_megabyte_is_the_limit_of_a_body() -> None:
     assert event(method="POST", body=b"x" * 1024 * 1024)
     response = rejected(method="POST", body=b"x" * (1024 * 1024 + 1))

@@ -10,15 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.front_doors import FRONT_DOORS, Failure, FrontDoor, Rejected, RestApi, create, serialise
+from emulator.blueprint import Door, Route
+from emulator.front_doors import FRONT_DOORS, Failure, FrontDoor, Rejected, RestApi, build, create, serialise
 from emulator.http import Request, Response
 
 REQUEST_ID = "7c2af7db-31f3-42b5-8a6d-9ffc74e3b9e0"
+ROUTES = (Route("GET", "/"), Route("ANY", "/live/{name}"), Route("POST", "/{first}/{rest+}"))
 DOORS = [
     *(create(name) for name in FRONT_DOORS),
     create("http_api", stage="live"),
     create("rest_api", stage="live"),
     RestApi(binary_media_types=("image/*",)),
+    *(build(Door(kind, "site", routes=ROUTES)) for kind in ("http_api", "http_api_1", "rest_api")),
 ]
 
 text = st.text(st.characters(codec="utf-8"), max_size=20)
