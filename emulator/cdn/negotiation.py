@@ -1,4 +1,4 @@
-"""Which of a file's stored forms a client is sent: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3"""
+"""Which content codings serve a client best: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3"""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.negotiation import preferred
+from emulator.cdn.negotiation import preferred
 
 ALL = ("br", "zstd", "gzip")
 

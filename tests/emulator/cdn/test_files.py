@@ -1,25 +1,30 @@
+"""Files in the bucket, and what passes through to the front door, with the distribution of a plain project."""
+
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 import time
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
-import boto3
 import brotli  # type: ignore[import-untyped]
 import pytest
 
-from emulator.bucket import BucketClient, BucketServer
-from emulator.cdn import Cdn
+from emulator.blueprint import Behaviour, Distribution
+from emulator.bucket import BucketClient
+from emulator.cdn import Cdn, default_distribution
 from emulator.http import Request, Response
 from emulator.ports import listen, port_of
 from emulator.server import Server
 from tests.emulator.helpers import Heard
 
-PREFIXES = [("/static/", 0), ("/live/static/", 5)]
+DISTRIBUTION = default_distribution([("/static/", 0), ("/live/static/", 5)])
+
+
+async def unreachable(request: Request) -> Response:
+    raise AssertionError(request)
 
 
 def through(
@@ -42,7 +47,7 @@ def through(
         await store.start()
         client = BucketClient(f"http://127.0.0.1:{port_of(sock)}", "files", None)
         log = Heard()
-        answer = await Cdn(keeps(to_door, origin), client, PREFIXES, log, fresh)(request)
+        answer = await Cdn(DISTRIBUTION, keeps(to_door, origin), client, log, fresh=fresh)(request)
         await client.close()
         await store.stop()
         return answer, to_door, [asked for asked in to_bucket if "list-type=2" not in asked.query], log.text
@@ -61,7 +66,7 @@ def test_static_paths_come_from_the_bucket_and_the_rest_from_the_front_door() ->
         assert to_bucket[0].query == ""
         assert dict(answer.headers)["Server"] == "AmazonS3"
         assert "bucket" in log
-    for path in ("/", "/static", "/statics/a.css", "/other/static/a.css", "/STATIC/a.css", "/%73tatic/a.css"):
+    for path in ("/", "/static", "/statics/a.css", "/other/static/a.css", "/STATIC/a.css", "/static/../a.css"):
         _, to_door, to_bucket, _ = through(Request("GET", path, "v=1"))
         assert ([request.path for request in to_door], to_bucket) == ([path], [])
 
@@ -95,14 +100,18 @@ def test_answers_say_where_they_came_from() -> None:
             assert (answer.status, answer.body) == (status, b"text")
             assert headers["X-Cache"] == f"{state} from cloudfront"
             assert "cloudfront.net" in headers["Via"]
-            assert [value for name, value in answer.headers if name == "Set-Cookie"] == ["a=1", "b=2"]
+            cookies = [value for name, value in answer.headers if name == "Set-Cookie"]
+            assert cookies == (["a=1", "b=2"] if path == "/" else [])
 
 
 def test_only_reading_is_allowed_on_the_bucket() -> None:
     for method in ("POST", "PUT", "DELETE", "OPTIONS"):
-        answer, to_door, to_bucket, _ = through(Request(method, "/static/a.css"))
-        assert (answer.status, to_door, to_bucket) == (405, [], [])
-        assert ("Allow", "GET, HEAD") in answer.headers
+        answer, to_door, to_bucket, log = through(Request(method, "/static/a.css"))
+        assert (answer.status, to_door, to_bucket) == (403, [], [])
+        assert b"supports only cachable requests" in answer.body
+        assert b"Allowed here: GET, HEAD." in answer.body
+        assert header(answer, "x-cache") == "Error from cloudfront"
+        assert "403" in log
     answer, _, [asked], _ = through(
         Request("HEAD", "/static/a.css"), bucket=Response(200, [("Content-Length", "9"), ("ETag", '"e"')])
     )
@@ -156,11 +165,8 @@ def test_a_bucket_that_is_gone_is_named() -> None:
             endpoint = f"http://127.0.0.1:{port_of(sock)}"
         client = BucketClient(endpoint, "files", None)
 
-        async def origin(request: Request) -> Response:
-            raise AssertionError(request)
-
         log = Heard()
-        answer = await Cdn(origin, client, PREFIXES, log)(Request("GET", "/static/a.css"))
+        answer = await Cdn(DISTRIBUTION, unreachable, client, log)(Request("GET", "/static/a.css"))
         await client.close()
         assert answer.status == 502
         assert endpoint.encode() in answer.body
@@ -219,12 +225,9 @@ class Bucket:
 
     @contextlib.asynccontextmanager
     async def cdn(self, fresh: bool = False) -> AsyncIterator[Cdn]:
-        async def origin(request: Request) -> Response:
-            raise AssertionError(request)
-
         client = CountingClient(self.url, self.name, None)
         try:
-            yield Cdn(origin, client, PREFIXES, Heard(), fresh)
+            yield Cdn(DISTRIBUTION, unreachable, client, Heard(), fresh=fresh)
         finally:
             self.requests = client.requests
             await client.close()
@@ -237,27 +240,6 @@ class Bucket:
                 return [await cdn(request) for request in requests]
 
         return asyncio.run(main())
-
-
-@pytest.fixture(scope="module")
-def bucket_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Any]]:
-    """The endpoint, and boto3's client of it."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    server = BucketServer("unused", tmp_path_factory.mktemp("bucket"))
-    client = boto3.client(
-        "s3", endpoint_url=server.url, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
-    )
-    try:
-        asyncio.run_coroutine_threadsafe(server.start(), loop).result()
-        yield server.url, client
-    finally:
-        client.close()
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
 
 
 @pytest.fixture
@@ -357,11 +339,11 @@ def test_one_look_up_a_file_and_moment(bucket: Bucket) -> None:
             assert {answer.status for answer in answers} == {404 if "none" in path else 200}
     assert counts == [
         ("/static/site.css", 1, 2),
-        ("/static/site.css", 3, 4),
+        ("/static/site.css", 3, 2),
         ("/static/plain.css", 1, 2),
-        ("/static/plain.css", 3, 4),
+        ("/static/plain.css", 3, 2),
         ("/static/logo.png", 1, 1),
-        ("/static/logo.png", 3, 3),
+        ("/static/logo.png", 3, 1),
         ("/static/none.css", 1, 2),
         ("/static/none.css", 3, 4),
     ]
@@ -370,8 +352,11 @@ def test_one_look_up_a_file_and_moment(bucket: Bucket) -> None:
 def test_files_without_variants_are_served_as_they_are(bucket: Bucket) -> None:
     bucket.put("static/plain.css")
     bucket.put("static/plain.css.map", b"{}", "application/json")
-    [answer] = bucket.ask(get("/static/plain.css"))
-    assert (answer.body, header(answer, "vary"), header(answer, "content-encoding")) == (CSS, None, None)
+    plain, compressed = bucket.ask(get("/static/plain.css", accept="zstd"), get("/static/plain.css"))
+    assert (plain.body, header(plain, "vary"), header(plain, "content-encoding")) == (CSS, None, None)
+    assert (header(compressed, "vary"), header(compressed, "content-encoding")) == ("Accept-Encoding", "br")
+    assert brotli.decompress(compressed.body) == CSS
+    assert header(compressed, "etag") == f"W/{header(plain, 'etag')}"
 
 
 def test_a_download_that_is_named_like_a_variant_is_none(bucket: Bucket) -> None:
@@ -381,6 +366,21 @@ def test_a_download_that_is_named_like_a_variant_is_none(bucket: Bucket) -> None
     assert (answer.body, header(answer, "content-encoding")) == (b"[]", None)
     [answer] = bucket.ask(get("/static/data.json.gz"))
     assert (answer.body, header(answer, "content-type")) == (b"an archive", "application/gzip")
+
+
+def test_a_bucket_s_files_may_lie_in_a_folder_of_their_own(bucket: Bucket) -> None:
+    bucket.put_with_variants("assets/css/site.css", "br")
+    files = Behaviour("/static/*", "bucket", cut=len("/static"), origin_path="/assets")
+
+    async def main() -> Response:
+        client = BucketClient(bucket.url, bucket.name, None)
+        try:
+            return await Cdn(Distribution((files, files)), unreachable, client, Heard())(get("/static/css/site.css"))
+        finally:
+            await client.close()
+
+    answer = asyncio.run(main())
+    assert (answer.body, header(answer, "content-encoding")) == (CODED["br"], "br")
 
 
 def test_a_variant_itself_can_be_asked_for(bucket: Bucket) -> None:
@@ -394,7 +394,7 @@ def test_variants_that_come_and_go_are_noticed(bucket: Bucket, monkeypatch: pyte
     served = []
 
     async def main() -> None:
-        async with bucket.cdn() as cdn:
+        async with bucket.cdn(fresh=True) as cdn:
 
             async def look() -> None:
                 served.append(header(await cdn(get()), "content-encoding"))
@@ -404,7 +404,7 @@ def test_variants_that_come_and_go_are_noticed(bucket: Bucket, monkeypatch: pyte
             await look()  # it was thought to be there
             await asyncio.to_thread(bucket.put, "static/site.css.br", CODED["br"], coding="br")
             await look()
-            monkeypatch.setattr("emulator.cdn.time.monotonic", lambda now=time.monotonic: now() + 11)
+            monkeypatch.setattr("emulator.cdn.variants.time.monotonic", lambda now=time.monotonic: now() + 11)
             await look()
 
     asyncio.run(main())
@@ -426,6 +426,79 @@ def test_variants_of_odd_names_are_found(bucket: Bucket, path: str, key: str) ->
     assert (header(answer, "content-encoding"), answer.body) == ("br", CODED["br"])
 
 
+def test_an_edited_file_shows_at_the_next_look(bucket: Bucket) -> None:
+    """What has not changed since is not fetched again."""
+
+    async def main() -> list[tuple[bytes, str | None]]:
+        async with bucket.cdn(fresh=True) as cdn:
+            seen = []
+            for step in ("look", "look", "edit", "look", "delete", "look"):
+                if step == "look":
+                    answer = await cdn(get("/static/edited.css", accept=None))
+                    seen.append((answer.body[:1], header(answer, "x-cache")))
+                elif step == "edit":
+                    await asyncio.to_thread(bucket.put, "static/edited.css", b"b")
+                else:
+                    await asyncio.to_thread(bucket.delete, "static/edited.css")
+            return seen
+
+    bucket.put("static/edited.css", b"a")
+    assert asyncio.run(main()) == [
+        (b"a", "Miss from cloudfront"),
+        (b"a", "RefreshHit from cloudfront"),
+        (b"b", "Miss from cloudfront"),
+        (b"<", "Error from cloudfront"),
+    ]
+
+
+@pytest.mark.parametrize("coding", ["", "br"])
+def test_what_never_changes_is_not_asked_for_again(coding: str) -> None:
+    forever = [("Cache-Control", "public, max-age=31536000, immutable"), ("ETag", '"e"')]
+
+    async def main() -> list[str | None]:
+        async def store(request: Request) -> Response:
+            return Response(404) if "list-type=2" in request.query else Response(200, list(forever), b"x")
+
+        sock = listen("127.0.0.1", 0, "a test")
+        server = Server(store, sock)
+        await server.start()
+        client = BucketClient(f"http://127.0.0.1:{port_of(sock)}", "files", None)
+        cdn = Cdn(DISTRIBUTION, unreachable, client, Heard(), fresh=True)
+        answers = [await cdn(get("/static/a.0123abcd.css", accept=coding)) for _ in range(2)]
+        await client.close()
+        await server.stop()
+        return [header(answer, "x-cache") for answer in answers]
+
+    assert asyncio.run(main()) == ["Miss from cloudfront", "Hit from cloudfront"]
+
+
+def test_an_invalidation_has_variants_looked_for_at_once(bucket: Bucket) -> None:
+    async def main() -> list[str | None]:
+        async with bucket.cdn() as cdn:
+            before = await cdn(get("/static/late.css", accept="gzip"))
+            await asyncio.to_thread(bucket.put, "static/late.css.gz", CODED["gzip"], coding="gzip")
+            cdn.invalidate(["/static/late.css"])
+            return [header(answer, "etag") for answer in (before, await cdn(get("/static/late.css", accept="gzip")))]
+
+    bucket.put("static/late.css")
+    weak, strong = asyncio.run(main())
+    assert weak is not None
+    assert strong is not None
+    assert (weak[:2], strong[:1]) == ("W/", '"')
+
+
+def test_a_browser_learns_that_it_has_the_file_while_files_are_edited(bucket: Bucket) -> None:
+    """Compressed on the way, a file has a weak ETag, which the bucket itself would not know."""
+    bucket.put("static/plain.css")
+    first, *_ = bucket.ask(get("/static/plain.css"), fresh=True)
+    etag = header(first, "etag")
+    assert etag is not None
+    assert etag.startswith("W/")
+    _, second = bucket.ask(get("/static/plain.css"), get("/static/plain.css", If_None_Match=etag), fresh=True)
+    assert (second.status, second.body, header(second, "etag")) == (304, b"", etag)
+    assert header(second, "cache-control") == "no-cache"
+
+
 def test_variants_are_asked_for_again_while_files_are_edited(bucket: Bucket) -> None:
     bucket.put_with_variants("static/site.css", "br")
     [answer] = bucket.ask(get(), fresh=True)
@@ -442,14 +515,11 @@ def test_a_bucket_that_cannot_be_listed_serves_plain_files(listing: Response) ->
         async def store(request: Request) -> Response:
             return listing if "list-type=2" in request.query else Response(200, [("ETag", '"e"')], b"plain")
 
-        async def origin(request: Request) -> Response:
-            raise AssertionError(request)
-
         sock = listen("127.0.0.1", 0, "a test")
         server = Server(store, sock)
         await server.start()
         client = BucketClient(f"http://127.0.0.1:{port_of(sock)}", "files", None)
-        answer = await Cdn(origin, client, PREFIXES, Heard())(get())
+        answer = await Cdn(DISTRIBUTION, unreachable, client, Heard())(get())
         await client.close()
         await server.stop()
         assert (answer.status, answer.body) == (200, b"plain")
