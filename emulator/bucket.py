@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import json
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _SERVER = Path(__file__).with_name("bucket_server.py")
 _PATIENCE = 30.0
+_KEPT = 4000  # bytes of what the server complains of
 # They describe the connection between the CDN and the bucket, or the single request to it.
 _INTERNAL = frozenset({"connection", "keep-alive", "transfer-encoding", "server", "date", "content-length"})
 _IDENTIFIERS = frozenset({"x-amz-id-2", "x-amz-request-id", "x-amzn-requestid"})
@@ -37,10 +40,31 @@ _DROPPED = _INTERNAL | _IDENTIFIERS | _UPLOADED
 _AS_OWNER = {"Authorization": "AWS4-HMAC-SHA256 Credential=emulator/20000101/us-east-1/s3/aws4_request"}
 
 
-class BucketServer:
-    """moto's S3 on a loopback port; its objects are kept in ``store`` from one run to the next."""
+@dataclass(frozen=True)
+class ObjectChange:
+    """What became of an object: ``event`` as S3 names it (``ObjectCreated:Put``), ``key`` as it is.
 
-    def __init__(self, name: str, store: Path) -> None:
+    ``size`` in bytes and ``etag``, without quotes, are None where the object is gone; ``version`` is None in a bucket
+    that keeps none; ``address`` is the client's.
+    """
+
+    event: str
+    bucket: str
+    key: str
+    address: str
+    size: int | None = None
+    etag: str | None = None
+    version: str | None = None
+
+
+class BucketServer:
+    """moto's S3 on a loopback port; its objects are kept in ``store`` from one run to the next.
+
+    ``origins`` are the sites whose pages may use the bucket from a browser: it has CORS rules for them. The same port
+    answers as SQS. ``on_change`` may be set to be told what becomes of objects.
+    """
+
+    def __init__(self, name: str, store: Path, origins: Sequence[str] = ()) -> None:
         """Raises `BucketError` where moto is not installed."""
         if importlib.util.find_spec("moto") is None:
             raise BucketError(
@@ -49,10 +73,14 @@ class BucketServer:
             )
         self._name = name
         self._store = store
+        self._origins = origins
+        self.on_change: Callable[[ObjectChange], None] | None = None
         # The socket is here before the process is: whoever connects early waits in the queue instead of failing.
         self._sock = listen("127.0.0.1", 0, "the bucket")
         self.url = f"http://127.0.0.1:{port_of(self._sock)}"
         self._process: asyncio.subprocess.Process | None = None
+        self._readers: list[asyncio.Task[None]] = []
+        self._said = b""
 
     async def start(self) -> None:
         """Returns when the bucket answers; raises `BucketError` when it does not come up."""
@@ -67,6 +95,7 @@ class BucketServer:
                 self._name,
                 "--store",
                 str(self._store),
+                *(f"--origin={origin}" for origin in self._origins),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
@@ -78,14 +107,28 @@ class BucketServer:
         stdout, stderr = self._process.stdout, self._process.stderr
         if stdout is None or stderr is None:
             raise RuntimeError("asyncio gave no pipes")
+        complaints = asyncio.create_task(self._hear(stderr))
+        self._readers.append(complaints)
         try:
             async with asyncio.timeout(_PATIENCE):
                 ready = await stdout.readline()
         except TimeoutError:
             raise BucketError(f"moto's S3 server was not ready within {_PATIENCE:.0f} s.") from None
         if not ready:
-            last = (await stderr.read()).decode(errors="replace").strip().splitlines()[-1:]
+            await complaints
+            last = self._said.decode(errors="replace").strip().splitlines()[-1:]
             raise BucketError(f"moto's S3 server did not start: {last[0] if last else 'it said nothing'}")
+        self._readers.append(asyncio.create_task(self._follow(stdout)))
+
+    async def _hear(self, stderr: asyncio.StreamReader) -> None:
+        """Reads, so that the process never has to wait for a reader; the end is kept."""
+        while data := await stderr.read(1 << 16):
+            self._said = (self._said + data)[-_KEPT:]
+
+    async def _follow(self, stdout: asyncio.StreamReader) -> None:
+        while line := await stdout.readline():
+            if self.on_change is not None:
+                self.on_change(ObjectChange(**json.loads(line)))
 
     async def stop(self) -> None:
         self._sock.close()
@@ -98,6 +141,7 @@ class BucketServer:
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
+        await asyncio.gather(*self._readers)
 
 
 class BucketClient:

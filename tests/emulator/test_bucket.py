@@ -2,24 +2,26 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+import urllib3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from emulator.bucket import BucketClient, BucketServer, state_folder
+from emulator.exceptions import BucketError
 from tests.emulator.helpers import alive, until
 
 
-def with_bucket(store: Path, use: Callable[[Any], None]) -> None:
+def with_bucket(store: Path, use: Callable[[Any], None], origins: Sequence[str] = ()) -> None:
     """Starts the bucket on ``store``, has ``use`` talk to it with boto3, and stops it."""
 
     async def main() -> None:
-        server = BucketServer("shop", store)
+        server = BucketServer("shop", store, origins)
         try:
             await server.start()
             await asyncio.to_thread(_use, server.url)
@@ -176,3 +178,121 @@ def test_the_state_folder_stays_out_of_version_control(tmp_path: Path) -> None:
     assert state_folder(tmp_path).is_dir()
     assert (tmp_path / ".faas" / ".gitignore").read_text() == "*\n"
     assert [path.name for path in tmp_path.iterdir()] == [".faas"]
+
+
+SITE = "http://127.0.0.1:8000"
+
+
+def ask(method: str, url: str, headers: dict[str, str], **body: Any) -> tuple[int, dict[str, str], bytes]:
+    """What a browser would send; status, the headers that it looks at, and the body."""
+    with urllib3.PoolManager() as browser:
+        answer = browser.request(method, url, headers=headers, redirect=False, **body)
+    seen = {name.lower(): value for name, value in answer.headers.items()}
+    cors = {name: value for name, value in seen.items() if name.startswith("access-control-") or name == "vary"}
+    return answer.status, cors, answer.data
+
+
+def test_a_page_of_the_site_may_upload_to_a_presigned_url(tmp_path: Path) -> None:
+    def use(client: Any) -> None:
+        url = client.generate_presigned_url("put_object", {"Bucket": "shop", "Key": "media/a b.png"})
+        status, headers, _ = ask(
+            "OPTIONS",
+            url,
+            {
+                "Origin": SITE,
+                "Access-Control-Request-Method": "PUT",
+                "Access-Control-Request-Headers": "content-type,X-Amz-Meta-Owner",
+            },
+        )
+        assert status == 200
+        assert headers == {
+            "access-control-allow-origin": SITE,
+            "access-control-allow-methods": "GET, HEAD, PUT, POST, DELETE",
+            "access-control-allow-headers": "content-type, x-amz-meta-owner",
+            "access-control-expose-headers": "ETag",
+            "access-control-allow-credentials": "true",
+            "vary": "Origin, Access-Control-Request-Headers, Access-Control-Request-Method",
+        }
+        status, headers, _ = ask("PUT", url, {"Origin": SITE, "Content-Type": "image/png"}, body=b"\0picture")
+        assert (status, headers["access-control-allow-origin"]) == (200, SITE)
+        assert headers["access-control-expose-headers"] == "ETag"
+        found = client.get_object(Bucket="shop", Key="media/a b.png")
+        assert (found["Body"].read(), found["ContentType"]) == (b"\0picture", "image/png")
+        url = client.generate_presigned_url("get_object", {"Bucket": "shop", "Key": "none"})
+        status, headers, _ = ask("GET", url, {"Origin": SITE})
+        assert (status, headers["access-control-allow-origin"]) == (404, SITE)
+
+    with_bucket(tmp_path / "bucket", use, [SITE, "http://localhost:8000"])
+
+
+def test_a_page_of_the_site_may_upload_with_a_presigned_form(tmp_path: Path) -> None:
+    def use(client: Any) -> None:
+        form = client.generate_presigned_post(
+            "shop",
+            "media/form.png",
+            Fields={"Content-Type": "image/png", "success_action_status": "201"},
+            Conditions=[{"Content-Type": "image/png"}, {"success_action_status": "201"}],
+        )
+        fields = {**form["fields"], "file": ("mine.png", b"\r\n\0\xffpicture\r\n", "image/png")}
+        status, headers, _ = ask("POST", form["url"], {"Origin": SITE}, fields=fields)
+        assert (status, headers["access-control-allow-origin"]) == (201, SITE)
+        found = client.get_object(Bucket="shop", Key="media/form.png")
+        assert found["Body"].read() == b"\r\n\0\xffpicture\r\n"
+        assert found["ContentType"] == "image/png"
+
+    with_bucket(tmp_path / "bucket", use, [SITE])
+
+
+def test_pages_of_other_sites_are_refused_as_s3_does(tmp_path: Path) -> None:
+    def use(client: Any) -> None:
+        url = client.generate_presigned_url("put_object", {"Bucket": "shop", "Key": "a"})
+        status, headers, body = ask(
+            "OPTIONS", url, {"Origin": "http://evil.test", "Access-Control-Request-Method": "PUT"}
+        )
+        assert (status, headers) == (403, {})
+        assert b"<Code>AccessForbidden</Code><Message>CORSResponse: This CORS request is not allowed." in body
+        assert ask("PUT", url, {"Origin": "http://evil.test"}, body=b"x")[:2] == (200, {})
+        status, _, body = ask("OPTIONS", url, {"Origin": SITE})
+        assert (status, b"Invalid Access-Control-Request-Method: null" in body) == (400, True)
+        status, _, body = ask("OPTIONS", url, {"Access-Control-Request-Method": "PUT"})
+        assert (status, b"Origin request header needed" in body) == (400, True)
+
+    with_bucket(tmp_path / "bucket", use, [SITE])
+
+
+def test_the_projects_own_cors_rules_count_the_first_that_fits(tmp_path: Path) -> None:
+    def use(client: Any) -> None:
+        asks = {"Origin": "https://a.example.com", "Access-Control-Request-Method": "PUT"}
+        url = client.generate_presigned_url("put_object", {"Bucket": "shop", "Key": "a"})
+        status, _, body = ask("OPTIONS", url, asks)
+        assert (status, b"CORSResponse: CORS is not enabled for this bucket." in body) == (403, True)
+        rules = [
+            {"AllowedOrigins": ["https://*.example.com"], "AllowedMethods": ["GET"], "MaxAgeSeconds": 5},
+            {"AllowedOrigins": ["https://*.example.com"], "AllowedMethods": ["PUT"], "AllowedHeaders": ["x-amz-*"]},
+            {"AllowedOrigins": ["*"], "AllowedMethods": ["GET"]},
+        ]
+        client.put_bucket_cors(Bucket="shop", CORSConfiguration={"CORSRules": rules})
+        assert ask("OPTIONS", url, {**asks, "Access-Control-Request-Headers": "X-Amz-Acl"})[0] == 200
+        assert ask("OPTIONS", url, {**asks, "Access-Control-Request-Headers": "x-amz-acl, content-type"})[0] == 403
+        client.put_object(Bucket="shop", Key="a", Body=b"x")
+        url = client.generate_presigned_url("get_object", {"Bucket": "shop", "Key": "a"})
+        _, headers, _ = ask("GET", url, {"Origin": "https://a.example.com"})
+        assert headers["access-control-max-age"] == "5"
+        assert headers["access-control-allow-credentials"] == "true"
+        _, headers, _ = ask("GET", url, {"Origin": "https://example.com"})
+        assert headers["access-control-allow-origin"] == "*"
+        assert "access-control-allow-credentials" not in headers
+
+    with_bucket(tmp_path / "bucket", use)
+
+
+def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
+    (tmp_path / "bucket").touch()  # no folder
+
+    async def main() -> None:
+        server = BucketServer("shop", tmp_path / "bucket")
+        with pytest.raises(BucketError, match="did not start: FileExistsError"):
+            await server.start()
+        await server.stop()
+
+    asyncio.run(main())
