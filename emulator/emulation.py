@@ -4,72 +4,68 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import site
 import socket
 import time
-from collections.abc import Coroutine
-from dataclasses import dataclass
+import uuid
+from collections.abc import Coroutine, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from . import static, watch
+from . import static, variables, watch
+from .access import guard
+from .blueprint import Blueprint, Door
 from .bucket import BucketClient, BucketServer, state_folder
-from .cdn import Cdn
+from .cdn import PATIENCE, Cdn, InvalidationApi, default_distribution
+from .console import About, Console
 from .exceptions import BucketError, EmulatorError
-from .front_doors import create
-from .function.environment import FunctionSpec, command_for, lambda_variables
-from .function.pool import Pool
-from .gateway import Gateway
-from .log import Log
+from .front_doors import build
+from .function.service import FunctionService
+from .function.spec import FunctionSpec, command_for, specify
+from .gateway import Gateway, SharedGateway
+from .health import HealthChecks
+from .log import Log, Place, Ready
+from .options import Options
 from .ports import listen, port_of
 from .project import Project, inspect
+from .records import Record, Recorder
+from .replay import Replay
+from .reserved import Reserved
 from .server import Handler, Server
 
-_REGION = "us-east-1"
+if TYPE_CHECKING:
+    from .triggers import Triggers
 
-
-@dataclass(frozen=True)
-class Options:
-    """What can be chosen; ``timeout`` in seconds, ``port`` 0 for free ports throughout."""
-
-    front_doors: tuple[str, ...] = ("http_api",)
-    host: str = "127.0.0.1"
-    port: int = 8000
-    stage: str | None = None
-    interface: str = "wsgi"
-    runtime: str = "own"
-    concurrency: int = 4
-    timeout: float = 28.0
-    invoke_mode: str = "buffered"
-    freeze: bool = True
-    endpoint_url: str | None = None
-    bucket: str = "django-faas"
-    reload: bool = True
+__all__ = ["Emulation", "Options"]
 
 
 class Emulation:
     """A running emulator: an asynchronous context manager, ready inside, all of it gone after.
 
     ``url`` is where the site answers, through the CDN; ``door_urls`` where each front door answers by itself;
-    ``bucket_url`` the S3 endpoint. Entering raises `EmulatorError` (`PortInUse`, `ProjectError`, `BucketError`).
+    ``bucket_url`` the S3 endpoint. What is kept from one run to the next lies in the folder ``state``, by default the
+    project's ``.faas``. Entering raises `EmulatorError` (`PortInUse`, `ProjectError`, `BucketError`, ...).
     """
 
-    def __init__(self, folder: Path, options: Options, log: Log) -> None:
+    def __init__(self, folder: Path, options: Options, log: Log, state: Path | None = None) -> None:
         self._folder = folder.resolve()
+        self._state = state or self._folder / ".faas"
         self._options = options
         self._log = log
         self.url = ""
         self.door_urls: dict[str, str] = {}
         self.bucket_url = options.endpoint_url or ""
+        self._recorder = Recorder()
         self._sockets: list[socket.socket] = []
         self._servers: list[Server] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._bucket_server: BucketServer | None = None
         self._bucket_client: BucketClient | None = None
-        self._pool: Pool | None = None
+        self._service: FunctionService | None = None
+        self._triggers: Triggers | None = None
+        self._cdn: Cdn | None = None
 
     async def __aenter__(self) -> Self:
         try:
@@ -87,53 +83,173 @@ class Emulation:
     async def _start(self) -> None:
         started = time.perf_counter()
         options = self._options
-        command = command_for(options.runtime)
-        streaming = options.invoke_mode == "response_stream"
-        doors = [create(name, stage=options.stage, streaming=streaming) for name in options.front_doors]
-        if streaming and not any(door.streaming for door in doors):
-            raise EmulatorError(
-                f"--invoke-mode response_stream: {' and '.join(options.front_doors)} can't stream answers; choose "
-                "--front-door function_url or --front-door rest_api."
-            )
-        for offset, purpose in enumerate(["the CDN", *(f"the front door {door.name}" for door in doors)]):
+        blueprint = self._blueprint()
+        command_for(options.runtime)  # whether it is there is better known before anything is started
+        apis = _apis(blueprint.doors)
+        for offset, purpose in enumerate(["the CDN", *(f"the front door {name}" for name in apis)]):
             port = options.port + offset if options.port else 0
             self._sockets.append(listen(options.host, port, purpose))
+        shown = _shown(options.host)
+        urls = [f"http://{shown}:{port_of(sock)}" for sock in self._sockets]
+        self.url, self.door_urls = urls[0], dict(zip(apis, urls[1:], strict=True))
 
         starting = []
         if options.endpoint_url is None:
-            self._bucket_server = BucketServer(options.bucket, self._folder / ".faas" / "bucket")
+            origins = [f"http://{host}:{port_of(sock)}" for sock in self._sockets for host in {shown, "localhost"}]
+            self._bucket_server = BucketServer(options.bucket, self._state / "bucket", origins)
             self.bucket_url = self._bucket_server.url
             starting.append(self._background(self._bucket_server.start()))
-        variables = self._variables()
-        project = await inspect(self._folder, variables)
+        common = variables.of_all(self._folder, options, self.bucket_url, self.url)
+        origin = blueprint.functions[blueprint.doors[0].function]
+        project = await inspect(self._folder, {**common, **variables.of_function(origin, blueprint, options)})
         state_folder(self._folder)
-        variables = _with_project(variables, project)
+        common = variables.with_project(common, project)
 
-        spec = FunctionSpec(self._folder, command, variables, options.timeout, options.freeze)
-        self._pool = Pool(spec, options.concurrency, self._log)
-        await self._pool.start()
-        place = options.endpoint_url or "emulated"
-        files = static.StaticFiles(project, options.bucket, self.bucket_url, variables, place=place)
-        starting.append(self._background(self._sync(files, self._pool)))
-        await asyncio.gather(*starting)
-        await self._pool.settled()
-
-        gateways = [Gateway(door, self._pool, self._log) for door in doors]
-        self._bucket_client = BucketClient(
-            self.bucket_url, options.bucket, variables["AWS_REGION"] if options.endpoint_url else None
+        service = self._service = FunctionService(
+            self._specs(blueprint, common),
+            options.concurrency,
+            self._log,
+            idle_limit=options.idle,
+            changed=self._recorder.changed,
         )
-        cdn = Cdn(gateways[0], self._bucket_client, _prefixes(project, options.stage), self._log, options.reload)
-        urls = [f"http://{_shown(options.host)}:{port_of(sock)}" for sock in self._sockets]
-        self.url, self.door_urls = urls[0], dict(zip((door.name for door in doors), urls[1:], strict=True))
-        handlers: list[Handler] = [cdn, *gateways]
+        service.start(origin.name)
+        place = options.endpoint_url or "emulated"
+        files = static.StaticFiles(project, options.bucket, self.bucket_url, common, place=place, state=self._state)
+        starting.append(self._background(self._sync(files)))
+        await asyncio.gather(*starting)
+        await service.settled()
+
+        gateways = {name: self._gateways(doors, service) for name, doors in apis.items()}
+        handlers = {
+            name: made[0] if len(made) == 1 else SharedGateway(apis[name], made) for name, made in gateways.items()
+        }
+        self._bucket_client = BucketClient(
+            self.bucket_url, options.bucket, common["AWS_REGION"] if options.endpoint_url else None
+        )
+        prefixes = _prefixes(project, blueprint.doors[0].stage)
+        self._cdn = Cdn(
+            blueprint.distribution or default_distribution(prefixes),
+            next(iter(handlers.values())),
+            self._bucket_client,
+            self._log,
+            fresh=options.reload,
+            patience=None if options.debugging else PATIENCE,
+        )
+        invoke = partial(_answer, service)
+        await self._start_triggers(blueprint, invoke, common["AWS_REGION"])
+        replay = Replay(self._recorder, [each for made in gateways.values() for each in made], invoke)
+        site = Reserved(
+            self._cdn, self._console(project, replay, prefixes), InvalidationApi(self._cdn.invalidate, self._log)
+        )
+        await self._serve([site, *handlers.values()])
+        for name, doors in apis.items():
+            if doors[0].health_check is not None:
+                checks = HealthChecks(name, doors[0].health_check, gateways[name][0], self._log)
+                self._background(checks.run())
+        if options.reload:
+            self._background(self._reload(project, files))
+        self._tell(blueprint, project, time.perf_counter() - started)
+
+    def _blueprint(self) -> Blueprint:
+        options = self._options
+        found = None
+        if options.template is not None:
+            from .template import read_template
+
+            region = variables.region_of(options)
+            found = read_template(options.template, dict(options.parameters), region=region, bucket=options.bucket)
+        elif options.parameters:
+            raise EmulatorError("--parameter is for a template: name it with --template FILE.")
+        blueprint = options.applied_to(found)
+        for note in blueprint.notes:
+            self._log.caution(note)
+        return blueprint
+
+    def _specs(self, blueprint: Blueprint, common: Mapping[str, str]) -> dict[str, FunctionSpec]:
+        options = self._options
+        fronted = {door.function for door in blueprint.doors}
+        specs = {}
+        for name, function in blueprint.functions.items():
+            own = variables.of_function(function, blueprint, options)
+            debugging = options.debugging and name == blueprint.doors[0].function
+            specs[name] = specify(
+                variables.told(function, own),
+                self._folder,
+                {**variables.of_lambda(self._folder, common), **own},
+                runtime=options.runtime,
+                freeze=options.freeze,
+                enforce_memory=options.memory_limit and name in fronted,
+                debug=debugging,
+                debug_port=options.debugpy if debugging else None,
+            )
+        return specs
+
+    def _gateways(self, doors: list[Door], service: FunctionService) -> list[Gateway]:
+        async def ask(function: str, event: bytes) -> bytes:
+            record = Record(str(uuid.uuid4()), "authorizer", doors[0].kind, function, "authorize", function, event)
+            self._recorder.add(record)
+            try:
+                record.answer = await _answer(service, function, event, record)
+            finally:
+                self._recorder.end(record)
+            return record.answer
+
+        return [
+            Gateway(
+                build(door),
+                partial(service.invoke, door.function),
+                door.function,
+                guard(door, ask),
+                self._recorder,
+                self._log,
+            )
+            for door in doors
+        ]
+
+    async def _start_triggers(self, blueprint: Blueprint, invoke: Any, region: str) -> None:
+        if not (blueprint.queues or blueprint.mappings or blueprint.schedules or blueprint.notifications):
+            return
+        from .triggers import Triggers, emulated_identity
+
+        if blueprint.queues or blueprint.mappings:
+            endpoint, identity = variables.queue_service(self._options, self.bucket_url, region)
+        else:
+            endpoint, identity = self.bucket_url, emulated_identity(region)  # which is never asked
+        self._triggers = Triggers(
+            blueprint,
+            invoke,
+            self._log,
+            self._recorder,
+            endpoint=endpoint,
+            identity=identity,
+            bucket=self._options.bucket,
+        )
+        if self._bucket_server is not None:
+            self._bucket_server.on_change = self._triggers.changed
+        elif blueprint.notifications:
+            self._log.caution("The bucket is not the emulator's own: nobody is told of objects that come and go.")
+        await self._triggers.start()
+
+    def _console(self, project: Project, replay: Replay, prefixes: list[tuple[str, int]]) -> Console:
+        names = {name.lower() for name in project.allowed_hosts if "*" not in name and not name.startswith(".")}
+        about = About(
+            project.settings,
+            facts=(
+                ("site", f"{self.url}/"),
+                *((name, f"{url}/") for name, url in self.door_urls.items()),
+                ("bucket", f"{self.bucket_url}/{self._options.bucket}"),
+            ),
+            hosts=frozenset({self._options.host.lower(), *names}),
+            files=tuple(prefix for prefix, _ in prefixes),
+        )
+        return Console(self._recorder, replay, about)
+
+    async def _serve(self, handlers: list[Handler]) -> None:
         for handler, sock in zip(handlers, tuple(self._sockets), strict=True):
             server = Server(handler, sock)
             self._servers.append(server)
             self._sockets.remove(sock)
             await server.start()
-        if options.reload:
-            self._background(self._reload(project, files, self._pool))
-        self._banner(project, time.perf_counter() - started)
 
     async def _stop(self) -> None:
         for sock in self._sockets:
@@ -141,10 +257,12 @@ class Emulation:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._triggers is not None:
+            await self._triggers.stop()
         await asyncio.gather(*(server.stop() for server in self._servers))
         endings: list[Coroutine[Any, Any, None]] = []
-        if self._pool is not None:
-            endings.append(self._pool.stop())
+        if self._service is not None:
+            endings.append(self._service.stop())
         if self._bucket_client is not None:
             endings.append(self._bucket_client.close())
         if self._bucket_server is not None:
@@ -156,29 +274,7 @@ class Emulation:
         self._tasks.append(task)
         return task
 
-    def _variables(self) -> dict[str, str]:
-        """The environment of everything that runs the project's code: the function, the probe, the static sync."""
-        options = self._options
-        if options.endpoint_url is None:
-            # What the user has for the real AWS must not reach it from here, nor mislead boto3 about the emulated one.
-            own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-            keys = {"AWS_ACCESS_KEY_ID": "emulator", "AWS_SECRET_ACCESS_KEY": "emulator"}
-            region = _REGION
-        else:
-            own, keys = dict(os.environ), {}
-            region = own.get("AWS_REGION") or own.get("AWS_DEFAULT_REGION") or _REGION
-        return {
-            **own,
-            **keys,
-            **lambda_variables(self._folder, region),
-            "AWS_ENDPOINT_URL_S3": self.bucket_url,
-            "FAAS_MEDIA_BUCKET": options.bucket,
-            "FAAS_INTERFACE": options.interface,
-            "FAAS_INVOKE_MODE": options.invoke_mode,
-            "PYTHONPATH": _import_path(self._folder),
-        }
-
-    async def _sync(self, files: static.StaticFiles, pool: Pool) -> None:
+    async def _sync(self, files: static.StaticFiles) -> None:
         """A failure is told and survived: the pages work without their style, and saving a file tries again."""
         before = files.manifest()
         try:
@@ -189,38 +285,48 @@ class Emulation:
         if said:
             self._log.note(said)
         if files.manifest() != before:
-            pool.replace()
+            self._replace()
 
-    async def _reload(self, project: Project, files: static.StaticFiles, pool: Pool) -> None:
+    def _replace(self) -> None:
+        if self._service is not None:
+            self._service.replace()
+        if self._cdn is not None:
+            # What the old code has answered must not hide what the new one does.
+            self._cdn.invalidate(("/*",))
+
+    async def _reload(self, project: Project, files: static.StaticFiles) -> None:
         try:
             async for changed in watch.changes(project):
                 if changed.code is not None:
                     self._log.note(f"{_short(changed.code, project)} changed: new processes take over")
-                    pool.replace()
+                    self._replace()
                 if changed.static is not None:
                     self._log.note(f"{_short(changed.static, project)} changed: syncing static files")
-                    await self._sync(files, pool)
+                    await self._sync(files)
         except (OSError, RuntimeError) as error:
             self._log.caution(f"Changes to the project's files go unnoticed from here on: {error}")
 
-    def _banner(self, project: Project, seconds: float) -> None:
+    def _tell(self, blueprint: Blueprint, project: Project, seconds: float) -> None:
         options, log = self._options, self._log
-        inside = f"/{options.stage}/" if options.stage and "rest_api" in options.front_doors[:1] else "/"
-        routes = ", ".join(f"{prefix}* from the bucket" for prefix, cut in _prefixes(project, None))
-        rest = f"the rest by {options.front_doors[0]}"
-        rows = [("site", f"{self.url}{inside}", f"{routes}, {rest}" if routes else rest)]
-        rows += [(name, f"{url}/", "the front door by itself") for name, url in self.door_urls.items()]
-        kept = "kept in .faas/bucket" if options.endpoint_url is None else "as given"
-        rows.append(("bucket", f"{self.bucket_url}/{options.bucket}", kept))
-        wide, long = max(len(row[0]) for row in rows), max(len(row[1]) for row in rows)
-        title = log.paint("django-faas", "bold")
-        mode = "" if options.invoke_mode == "buffered" else f", {options.invoke_mode}"
-        log.line(f"{title}  {project.settings}, {options.interface}, {options.runtime} runtime{mode}")
-        for name, url, note in rows:
-            log.line(f"  {name:<{wide}}  {log.paint(f'{url:<{long}}', 'bold')}  {log.paint(note, 'dim')}")
+        first = blueprint.doors[0]
+        streams = any(door.streaming for door in blueprint.doors)
+        inside = f"/{first.stage}/" if first.stage and first.kind == "rest_api" else "/"
+        routes = ", ".join(f"{prefix}* from the bucket" for prefix, _ in _prefixes(project, None))
+        rest = f"the rest by {first.kind}"
+        if blueprint.distribution is not None:
+            routes, rest = "", f"as {options.template} has it"
+        places = [Place("site", f"{self.url}{inside}", f"{routes}, {rest}" if routes else rest)]
+        places += [Place(name, f"{url}/", "the front door by itself") for name, url in self.door_urls.items()]
+        kept = f"kept in {_short(self._state, project)}/bucket" if options.endpoint_url is None else "as given"
+        places.append(Place("bucket", f"{self.bucket_url}/{options.bucket}", kept))
+        if self._triggers is not None:
+            places += [Place(f"queue {name}", url, "") for name, url in self._triggers.queue_urls.items()]
+        places.append(Place("console", f"{self.url}/.faas/", "each invocation, live"))
+        mode = ", response_stream" if streams else ""
+        title = f"{project.settings}, {options.interface or 'wsgi'}, {options.runtime} runtime{mode}"
         if project.static_note is not None:
             log.caution(f"No static files are served: {project.static_note}.")
-        if mode and options.runtime != "own":
+        if streams and options.runtime != "own":
             log.caution(
                 f"{options.runtime} can't stream: front doors that do show its answers with the JSON around them, or "
                 "refuse them. Use --runtime own."
@@ -228,25 +334,27 @@ class Emulation:
         host = _shown(options.host)
         if not _allowed(host, project):
             log.caution(f"DEBUG is off and ALLOWED_HOSTS has no {host}: Django will answer 400 until it is added.")
-        log.line(f"ready in {seconds:.2f} s; Ctrl-C stops", "green")
+        log.ready(Ready(title, places, seconds))
 
 
-def _with_project(variables: dict[str, str], project: Project) -> dict[str, str]:
-    path = os.pathsep.join([variables["PYTHONPATH"], *project.paths])
-    return {**variables, **project.variables, "DJANGO_SETTINGS_MODULE": project.settings, "PYTHONPATH": path}
+async def _answer(service: FunctionService, function: str, event: bytes, record: Record) -> bytes:
+    """What a function answers an event that came by no front door."""
+    invocation = await service.invoke(function, event, record.id, None, record=record)
+    return invocation.outcome.result()
 
 
-def _import_path(folder: Path) -> str:
-    """The project, what the user's PYTHONPATH holds, and this distribution where it runs from a checkout."""
-    parts = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
-    root = Path(__file__).parents[1]
-    if str(root) not in {*site.getsitepackages(), site.getusersitepackages()}:
-        parts.append(str(root))
-    return os.pathsep.join(parts)
+def _apis(doors: tuple[Door, ...]) -> dict[str, list[Door]]:
+    """The doors by what they are shown as; those that share an address together."""
+    apis: dict[str, list[Door]] = {}
+    kinds = [door.kind for door in {door.name or str(index): door for index, door in enumerate(doors)}.values()]
+    for index, door in enumerate(doors):
+        shown = door.kind if kinds.count(door.kind) < 2 else f"{door.kind} {door.name or index + 1}"
+        apis.setdefault(shown, []).append(door)
+    return apis
 
 
 def _prefixes(project: Project, stage: str | None) -> list[tuple[str, int]]:
-    """What the bucket serves, as `Cdn` wants it.
+    """What the bucket serves, as `default_distribution` wants it.
 
     Django puts the stage before a relative STATIC_URL, as it does with any mount point.
     """

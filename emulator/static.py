@@ -28,14 +28,18 @@ class StaticFiles:
     """
 
     def __init__(
-        self, project: Project, bucket: str, endpoint: str, variables: Mapping[str, str], *, place: str
+        self, project: Project, bucket: str, endpoint: str, variables: Mapping[str, str], *, place: str, state: Path
     ) -> None:
-        """``place`` names the service behind ``endpoint`` from one run to the next; its port may change."""
+        """``place`` names the service behind ``endpoint`` from one run to the next; its port may change.
+
+        What was uploaded is set down in the folder ``state``.
+        """
         self._project = project
         self._bucket = bucket
         self._place = f"{place}/{bucket}"
         self._endpoint = endpoint
         self._variables = variables
+        self._state = state
         self._one_at_a_time = asyncio.Lock()
 
     async def sync(self) -> str | None:
@@ -65,7 +69,7 @@ class StaticFiles:
         root, url_path = self._project.media_root, self._project.media_path
         if root is None or url_path is None or not root.is_dir():
             return
-        record = self._project.folder / ".faas" / "media.json"
+        record = self._state / "media.json"
         synced: dict[str, str] = {}
         with contextlib.suppress(OSError, ValueError):
             synced = json.loads(record.read_text())

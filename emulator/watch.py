@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +34,7 @@ async def changes(project: Project) -> AsyncGenerator[Changed, None]:
     Raises `OSError` or `RuntimeError` where the system can't watch (more), such as too many folders.
     """
     outside = [folder for folder in project.static_dirs if folder.is_dir()]
+    own = _outputs()
     async for batch in awatch(
         project.folder,
         *(folder for folder in outside if not folder.is_relative_to(project.folder)),
@@ -40,7 +43,9 @@ async def changes(project: Project) -> AsyncGenerator[Changed, None]:
         step=50,
         ignore_permission_denied=True,
     ):
-        paths = sorted({Path(path) for _, path in batch})
+        paths = sorted({Path(path) for _, path in batch if _identity(path) not in own})
+        if not paths:
+            continue
         static = [path for path in paths if _only_static(path, project)]
         code = [path for path in paths if path not in static]
         yield Changed(code[0] if code else None, static[0] if static else None)
@@ -56,6 +61,24 @@ def matters(path: Path, project: Project) -> bool:
     if any((parent / "pyvenv.cfg").exists() for parent in path.parents if parent.is_relative_to(project.folder)):
         return False  # a virtual environment, of whatever name
     return _only_static(path, project) or path.suffix in _CODE or path.name == ".env"
+
+
+def _outputs() -> set[tuple[int, int]]:
+    """The files that our output goes to: each line written there would be a change to write a line about."""
+    found = set()
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):
+            status = os.fstat(descriptor)
+            found.add((status.st_dev, status.st_ino))
+    return found
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - many at once, when a branch is changed
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _only_static(path: Path, project: Project) -> bool:

@@ -1,105 +1,47 @@
 """One execution environment: a process that boots once, then answers one event at a time until it is stopped.
 
+An environment outlives its process: after a crash, a timeout or an INIT that failed, the next invocation begins with
+another one in the same environment, where ``/tmp`` (here: the folder that ``TMPDIR`` names) is as it was.
+
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import enum
-import importlib.util
-import os
 import signal
-import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
-from ..exceptions import EmulatorError
 from ..front_doors.contract import Failure
+from ..records import Record
+from . import memory, report
 from .invocation import Invocation
+from .process import Process, exit_message
 from .runtime_api import RuntimeAPI
+from .spec import FunctionSpec
 
-HANDLER = "adapter.entrypoint.handler"
-INIT_LIMIT = 10.0
-"""Seconds AWS gives INIT before it stops it and runs it again as part of the first invocation."""
 _STOP_PATIENCE = 2.0  # what AWS gives a runtime between SIGTERM and SIGKILL
 _LAST_BREATH = 0.3  # how much later than its broken connection the end of a process may be noticed
-_ACCOUNT, _NAME = "123456789012", "django-faas"
-
-_RUNTIMES = {
-    "own": ("-m", "adapter.runtime"),
-    "awslambdaric": ("-m", "awslambdaric", HANDLER),
-}
-
-
-@dataclass(frozen=True)
-class FunctionSpec:
-    """What every environment of the function is started with; times in seconds, memory in MB."""
-
-    folder: Path
-    command: tuple[str, ...]
-    variables: Mapping[str, str] = field(default_factory=dict)
-    """The process's whole environment, save what differs from one process to the next."""
-    timeout: float = 28.0
-    freeze: bool = True
-    """Processes are stopped while there is no event for them, as the cloud does it."""
-
-    @property
-    def arn(self) -> str:
-        return f"arn:aws:lambda:{self.variables.get('AWS_REGION', 'us-east-1')}:{_ACCOUNT}:function:{_NAME}"
-
-
-def command_for(runtime: str) -> tuple[str, ...]:
-    """The command line of a runtime: ``own`` (ours) or ``awslambdaric`` (AWS's).
-
-    Raises `EmulatorError` where it is not installed.
-    """
-    if runtime == "awslambdaric" and importlib.util.find_spec("awslambdaric") is None:
-        raise EmulatorError(
-            "--runtime awslambdaric needs AWS's runtime client: pip install awslambdaric (not on Windows)"
-        )
-    return (sys.executable, *_RUNTIMES[runtime])
-
-
-def lambda_variables(folder: Path, region: str, memory: int = 1024) -> dict[str, str]:
-    """The variables the service sets for a function, save the address of its Runtime API.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
-    """
-    python = f"python{sys.version_info.major}.{max(sys.version_info.minor, 12)}"
-    return {
-        # AWS's client writes non-ASCII text as it is from 3.12 on, and as \u escapes (twice the bytes) before.
-        "AWS_EXECUTION_ENV": f"AWS_Lambda_{python}",
-        "AWS_LAMBDA_FUNCTION_NAME": _NAME,
-        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory),
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{_NAME}",
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
-        "_HANDLER": HANDLER,
-        "LAMBDA_TASK_ROOT": str(folder),
-        "TZ": ":UTC",
-        "LANG": "en_US.UTF-8",
-        "LC_CTYPE": "C.UTF-8",
-        # The service's pipes are line-buffered; ours would hold a traceback back until the buffer is full.
-        "PYTHONUNBUFFERED": "1",
-    }
+_MEMORY_CHECK = 0.05  # seconds between two looks at what a process takes
+_SHORT = 0.005  # seconds in which a process can't have taken much; looking would cost as much as all the rest
+_KEPT_LINES = 1000  # of what INIT writes before there is an invocation to show them with
 
 
 class State(enum.Enum):
     STARTING = "starting"
     IDLE = "idle"
     BUSY = "busy"
+    COLD = "without a process, until there is an invocation"
     STOPPED = "stopped"
 
 
 class Owner(Protocol):
-    """What an environment tells the pool it belongs to."""
+    """What an environment tells the function it belongs to."""
 
     def environment_idle(self, environment: Environment) -> None:
         """It has booted, or has answered, and can take an invocation."""
@@ -109,8 +51,16 @@ class Owner(Protocol):
         """It can take no invocation after all: its runtime waits no more."""
         ...
 
-    def environment_stopped(self, environment: Environment, init_error: str | None) -> None:
-        """Its process is gone; ``init_error`` says why it never came as far as its first event."""
+    def environment_cold(self, environment: Environment, init_error: str | None) -> None:
+        """Its process is gone, and it can take an invocation; ``init_error`` is for who waits for its start."""
+        ...
+
+    def environment_stopped(self, environment: Environment) -> None:
+        """It is gone for good."""
+        ...
+
+    def invocation_over(self, invocation: Invocation) -> None:
+        """The function is done with it: its answer, what came after the answer, or its end; the record is complete."""
         ...
 
     def process_started(self, group: int) -> None:
@@ -123,103 +73,169 @@ class Owner(Protocol):
 
 
 class Environment:
-    """One process of the function, its Runtime API, its time limit and its output."""
+    """One process of the function at a time, its Runtime API, its limits, its output and its folder.
 
-    def __init__(self, spec: FunctionSpec, name: str, owner: Owner, output: Callable[[str, str], None]) -> None:
+    ``folder`` is made when it is needed; who made the environment removes it.
+    """
+
+    def __init__(
+        self, spec: FunctionSpec, name: str, folder: Path, owner: Owner, output: Callable[[str, str], None]
+    ) -> None:
         self.name = name
+        self.folder = folder
         self.state = State.STARTING
-        self.served = 0
-        self.init_seconds = 0.0
+        self.idle_since = 0.0
+        """By the loop's clock; of use while it is idle or cold."""
         self.retiring = False
-        """Stop as soon as the current invocation is answered."""
+        """Stop as soon as the current invocation is over."""
+        self.init_seconds = 0.0
+        self.served = 0
         self._spec = spec
         self._owner = owner
         self._output = output
-        self._api = RuntimeAPI(self, snapstart=spec.variables.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start")
-        self._transport: asyncio.SubprocessTransport | None = None
-        self._launched = asyncio.Event()
+        self._log_stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{uuid.uuid4().hex}"
+        self._launching: asyncio.Task[None] | None = None
+        self._api: RuntimeAPI | None = None
+        self._process: Process | None = None
         self._exited = asyncio.Event()
-        self._invocation: Invocation | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._booting = False
+        self._launched_at = 0.0
+        self._init_lines = [report.init_start(spec.region)]
         self._init_error: str | None = None
+        self._init: float | None = None
+        """The INIT seconds that the next invocation, or the current one, has in its report."""
+        self._invocation: Invocation | None = None
+        self._answered = False
+        """The current invocation is; what comes after the answer may go on."""
+        self._begun = 0.0
+        self._inner_init = 0.0
+        """The INIT seconds that are part of the current invocation's time."""
+        self._record: Record | None = None
+        """Whose log gets what the process writes: the current invocation's, or the last one's."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._memory_timer: asyncio.TimerHandle | None = None
+        self._peak: int | None = None
+        self._noted = 0.0
+        self._out_of_memory: int | None = None
+        self._killed = False
+        """Its process is, and it has been told why."""
         self._stopping = False
         self._frozen = False
-        self._started = 0.0
 
     @property
     def finishing(self) -> bool:
-        """It has answered, and will ask for the next event in a moment, or when its work after the answer is done."""
-        return self.state is State.BUSY and self._invocation is None
+        """It will be free in a moment, or when its work after the answer is done."""
+        return self.state is State.BUSY and (self._invocation is None or self._answered)
 
-    async def start(self) -> None:
-        """Starts the process; `Owner.environment_idle` tells when it has booted."""
-        loop = asyncio.get_running_loop()
-        try:
-            await self._launch(loop)
-        finally:
-            self._launched.set()
+    # What its owner wants
 
-    async def _launch(self, loop: asyncio.AbstractEventLoop) -> None:
-        address = await self._api.start()
-        if self._stopping:
-            self._gone(None)
-            return
-        self._started = time.perf_counter()
-        self._timer = loop.call_later(INIT_LIMIT, self._init_is_late)
-        try:
-            transport, _ = await loop.subprocess_exec(
-                lambda: _Process(self),
-                *self._spec.command,
-                stdin=asyncio.subprocess.DEVNULL,
-                cwd=self._spec.folder,
-                env={
-                    **self._spec.variables,
-                    "AWS_LAMBDA_RUNTIME_API": address,
-                    "AWS_LAMBDA_LOG_STREAM_NAME": f"{time.strftime('%Y/%m/%d')}/[$LATEST]{self.name}",
-                },
-                start_new_session=True,
-            )
-        except OSError as error:
-            self._gone(f"{self._spec.command[0]} could not be started: {error}")
-            return
-        self._transport = transport
-        self._owner.process_started(self._transport.get_pid())
+    def start(self) -> None:
+        """INIT without an invocation; `Owner.environment_idle` tells when it is over."""
+        self._limit(self._spec.init_limit, self._init_is_late)
+        self._boot()
 
     def invoke(self, invocation: Invocation) -> None:
-        """Gives the idle environment an event; the invocation's outcome tells the rest."""
+        """Gives the environment, idle or cold, an event; the invocation's outcome tells the rest."""
+        cold = self.state is State.COLD
         self.state = State.BUSY
-        self._invocation = invocation
+        self._invocation, self._answered = invocation, False
+        self._begun = time.perf_counter()
+        self._inner_init = 0.0
         invocation.arn = self._spec.arn
         invocation.deadline = time.time() + self._spec.timeout
-        self.served += 1
-        self._limit_time()
-        self._thaw()
-        self._api.deliver(invocation)
+        record = self._record = invocation.record
+        if record is not None:
+            record.environment = self.name
+            waited = self._begun - invocation.arrived
+            record.queued = max(0.0, waited - (invocation.cold or 0.0))
+            record.log += self._init_lines
+        self._init_lines.clear()
+        self._limit(self._spec.timeout, self._timed_out)
+        if cold:
+            self._boot()
+        else:
+            self._deliver(invocation)
 
     async def stop(self) -> None:
         """Ends the process and all it started: SIGTERM, and SIGKILL when it takes too long."""
         self._stopping = True
-        await self._launched.wait()
-        self._signal(signal.SIGTERM)
+        self._cancel_timers()
+        if self._launching is not None:
+            await self._launching
+        if self._process is None:
+            self._stopped("the emulator is stopping")
+            return
+        self._process.signal(signal.SIGTERM)
         # What is stopped hears of no signal but this one and SIGKILL.
         self._thaw()
         try:
             async with asyncio.timeout(_STOP_PATIENCE):
                 await self._exited.wait()
         except TimeoutError:
-            self._signal(signal.SIGKILL)
+            self._kill()
             await self._exited.wait()
+
+    def _boot(self) -> None:
+        self._booting = True
+        self._killed = False
+        self._init_error = self._out_of_memory = None
+        self._exited.clear()
+        self._launching = asyncio.get_running_loop().create_task(self._launch())
+
+    async def _launch(self) -> None:
+        self._launched_at = time.perf_counter()
+        snapstart = self._spec.variables.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
+        self._api = RuntimeAPI(self, snapstart=snapstart)
+        address = await self._api.start()
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            await Process.start(
+                self,
+                self._spec.command,
+                self._spec.folder,
+                {
+                    **self._spec.variables,
+                    "AWS_LAMBDA_RUNTIME_API": address,
+                    "AWS_LAMBDA_LOG_STREAM_NAME": self._log_stream,
+                    "TMPDIR": str(self.folder),
+                },
+                terminal=self._spec.debug,
+            )
+        except (OSError, ValueError) as error:
+            self._init_error = f"Runtime.InvalidEntrypoint: {self._spec.command[0]} could not be started: {error}"
+            self._gone(self._init_error)
+
+    def _deliver(self, invocation: Invocation) -> None:
+        self.served += 1
+        if self._record is not None:
+            self._record.log.append(report.start(invocation.request_id))
+        if self._spec.enforce_memory:
+            self._check_memory()
+        self._thaw()
+        if self._api is not None:
+            self._api.deliver(invocation)
 
     # What the Runtime API tells
 
     def asks_for_next(self) -> None:
-        if self.state is State.STOPPED or self._stopping:
+        if self._stopping or self._killed:
             return
-        self._cancel_timer()
-        if self._invocation is not None:
-            self._truncated(self._invocation)
-        if self.state is State.STARTING:
-            self.init_seconds = time.perf_counter() - self._started
+        if self._process is not None and (self._booting or self._record is not None):
+            self._process.read_on()
+        invocation = self._invocation
+        if self._booting:
+            self._booting = False
+            self.init_seconds = time.perf_counter() - self._launched_at
+            self._note_memory()
+            if invocation is not None:
+                invocation.cold = self._inner_init = self.init_seconds
+                self._deliver(invocation)
+                return
+            self._init = self.init_seconds
+        elif invocation is not None:
+            self._truncated(invocation)
+            self._over()
+        self._cancel_timers()
         self.state = State.IDLE
         self._owner.environment_idle(self)
         if self.state is State.IDLE and self._spec.freeze:
@@ -227,33 +243,36 @@ class Environment:
             self._signal(signal.SIGSTOP)
 
     def asks_for_restore(self) -> None:
-        self._api.restored()
+        if self._api is not None:
+            self._api.restored()
 
     def waits_no_more(self) -> None:
         # As a rule its process has just ended, which takes longer to be noticed; it may also connect again.
         if self.state is State.IDLE and not self._stopping:
             self.state = State.BUSY
-            self._limit_time()
+            self._limit(self._spec.timeout, self._timed_out)
             self._thaw()
             self._owner.environment_busy(self)
 
     def answered(self, payload: bytes) -> None:
         # The time limit goes on: what a function does between its answer and its next request counts as well.
-        if self._invocation is not None:
+        if self._invocation is not None and not self._answered:
+            self._answered = True
+            self._measure(time.perf_counter() - self._begun)
             self._invocation.succeed(payload)
-            self._invocation = None
 
     def failed(self, failure: Failure, message: str) -> None:
-        if self._invocation is not None:
+        if self._invocation is not None and not self._answered:
+            self._answered = True
+            self._measure(time.perf_counter() - self._begun)
             self._invocation.fail(failure, message)
-            self._invocation = None
 
     def broke_off(self) -> None:
         invocation = self._invocation
         if invocation is None:
             return
         if invocation.stream is not None and invocation.stream.closed:
-            self._invocation = None
+            self._answered = True
         else:
             # Where the process has ended, how it ended is the better reason, and follows in a moment.
             asyncio.get_running_loop().call_later(_LAST_BREATH, self._truncated, invocation)
@@ -263,64 +282,137 @@ class Environment:
 
     # What the process tells
 
+    def started(self, process: Process) -> None:
+        self._process = process
+        self._owner.process_started(process.pid)
+        if self._killed:
+            self._kill()
+        elif self._spec.enforce_memory:
+            self._check_memory()
+
     def wrote(self, text: str) -> None:
         self._output(self.name, text)
-
-    def leader_exited(self) -> None:
-        # Whatever it had started goes with it, as the whole sandbox does on AWS.
-        self._signal(signal.SIGKILL)
+        if self._record is not None:
+            self._record.wrote(text)
+        elif self.served == 0 and len(self._init_lines) < _KEPT_LINES:
+            self._init_lines.append(text)
 
     def exited(self, code: int) -> None:
-        if self._transport is not None:
-            self._owner.process_ended(self._transport.get_pid())
-        how = f"Runtime.ExitError: Runtime exited {_manner(code)}"
-        error = None
-        if self.state is State.STARTING and not self._stopping:
-            error = self._init_error or f"{how}, before it asked for an event"
-        self._gone(error, f"{how}, before it had answered")
+        if self._process is not None:
+            self._owner.process_ended(self._process.pid)
+            self._process = None
+        self._gone(exit_message(code))
 
-    def _gone(self, init_error: str | None, message: str = "") -> None:
-        self._cancel_timer()
-        self.state = State.STOPPED
-        self._api.close()
+    # Limits, and how it ends
+
+    def _gone(self, how: str) -> None:
+        """There is no process any more; ``how`` is for whom nothing better has been told yet."""
+        self._cancel_timers()
+        self._frozen = False
+        if self._api is not None:
+            self._api.close()
+        kind, told = "Runtime.ExitError", how
+        if self._out_of_memory is not None:
+            kind = "Runtime.OutOfMemory"
+            told = f"{how}, as it took {self._out_of_memory} MB and has {self._spec.memory} MB (MemorySize)"
+        if self._stopping:
+            self._stopped(f"{kind}: {told}, before it had answered")
+            return
+        init_error = None
+        if self._booting and not self._killed:
+            error = self._init_error or f"{kind}: {told}, before it asked for an event"
+            if self._invocation is None:
+                init_error = error
+                self._init_lines.append(report.init_report(time.perf_counter() - self._launched_at, "init", error))
+            else:
+                self._fail_in_init(self._invocation, error)
+                self._over(report.error_type(error))
+        elif self._invocation is not None:
+            if not self._answered:
+                self._invocation.fail(Failure.FUNCTION, f"{kind}: {told}, before it had answered")
+            self._write(*report.exited(self._invocation.request_id, how))
+            self._over(kind)
+        self._booting = False
+        self.state = State.COLD
         self._exited.set()
+        self._owner.environment_cold(self, init_error)
+
+    def _stopped(self, message: str) -> None:
+        if self.state is State.STOPPED:
+            return
+        self.state = State.STOPPED
         if self._invocation is not None:
             self._invocation.fail(Failure.FUNCTION, message)
-            self._invocation = None
-        self._owner.environment_stopped(self, init_error)
+            self._over("Runtime.ExitError")
+        self._exited.set()
+        self._owner.environment_stopped(self)
 
     def _truncated(self, invocation: Invocation) -> None:
-        if self._invocation is invocation:
+        if self._invocation is invocation and not self._answered:
             self.failed(
                 Failure.FUNCTION,
                 "Runtime.TruncatedResponse: the runtime's connection broke in the middle of an answer",
             )
 
-    def _limit_time(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._spec.timeout, self._timed_out)
-
     def _timed_out(self) -> None:
+        invocation, limit = self._invocation, self._spec.timeout
         message = (
-            f"Sandbox.Timedout: Task timed out after {self._spec.timeout:.2f} seconds, the function's time limit "
+            f"Sandbox.Timedout: Task timed out after {limit:.2f} seconds, the function's time limit "
             "(--timeout); its process is ended"
         )
-        if self._invocation is not None:
-            self._invocation.fail(Failure.FUNCTION, message)
-            self._invocation = None
+        if self._process is not None:
+            self._process.read_on()
+        self._note_memory()
+        if invocation is None or self._answered:
+            self._output(self.name, f"{message}, in the middle of what it did after its answer")
+        elif self._booting:
+            self._fail_in_init(invocation, message, timeout=True)
         else:
-            self.wrote(f"{message}, in the middle of what it did after its answer")
-        self._stopping = True
-        self._signal(signal.SIGKILL)
+            invocation.fail(Failure.FUNCTION, message)
+        if invocation is not None:
+            self._write(*report.timed_out(invocation.request_id, limit))
+            self._over("timeout", limit)
+        self._kill()
 
     def _init_is_late(self) -> None:
-        self.wrote(f"INIT takes more than {INIT_LIMIT:.0f} s: AWS would stop it and start again in the first request.")
-        self._timer = asyncio.get_running_loop().call_later(self._spec.timeout, self._init_timed_out)
-
-    def _init_timed_out(self) -> None:
-        self._init_error = (
-            f"Sandbox.Timedout: INIT took more than {INIT_LIMIT + self._spec.timeout:.0f} seconds; look for what waits "
-            "(a network call, a lock) while the settings, apps.py or urls.py are imported"
+        limit = self._spec.init_limit
+        self._output(
+            self.name,
+            f"INIT took more than {limit:g} s and was stopped, as AWS does it; it runs again in the next request's "
+            "time. Look for what waits (a network call, a lock) while the settings, apps.py or urls.py are imported.",
         )
+        self._init_lines.append(report.init_report(limit, "init", None))
+        self._kill()
+
+    def _fail_in_init(self, invocation: Invocation, error: str, *, timeout: bool = False) -> None:
+        """Its process never came as far as the event."""
+        invocation.fail(Failure.FUNCTION, error)
+        seconds = time.perf_counter() - self._launched_at
+        self._write(
+            report.init_report(seconds, "invoke", None if timeout else error), report.start(invocation.request_id)
+        )
+
+    def _check_memory(self) -> None:
+        """Looks again and again, until the environment is idle or its process gone."""
+        if self._memory_timer is not None:
+            self._memory_timer.cancel()
+        self._memory_timer = asyncio.get_running_loop().call_later(_MEMORY_CHECK, self._check_memory)
+        taken = memory.resident(self._process.pid) if self._process is not None else None
+        if taken is not None and taken > self._spec.memory:
+            self._out_of_memory = taken
+            self._note_memory()
+            self._signal(signal.SIGKILL)
+
+    def _limit(self, seconds: float, late: Callable[[], None]) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, late)
+
+    def _cancel_timers(self) -> None:
+        for timer in (self._timer, self._memory_timer):
+            if timer is not None:
+                timer.cancel()
+
+    def _kill(self) -> None:
+        self._killed = True
         self._signal(signal.SIGKILL)
 
     def _thaw(self) -> None:
@@ -329,72 +421,49 @@ class Environment:
             self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
-        if self._transport is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._transport.get_pid(), number)
+        if self._process is not None:
+            self._process.signal(number)
 
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    # The record
 
+    def _over(self, status: str | None = None, seconds: float | None = None) -> None:
+        """The function is done with the current invocation; ``status`` as in the REPORT line."""
+        invocation = self._invocation
+        if invocation is None:
+            return
+        self._cancel_timers()
+        seconds = time.perf_counter() - self._begun if seconds is None else seconds
+        record = self._record
+        if record is not None:
+            if seconds > _SHORT or time.perf_counter() - self._noted > _MEMORY_CHECK:
+                self._note_memory()
+            self._measure(seconds)
+            self._write(
+                report.end(invocation.request_id),
+                report.report(invocation.request_id, seconds, self._init, self._spec.memory, record.memory, status),
+            )
+        self._init = None
+        self._invocation = None
+        self._owner.invocation_over(invocation)
 
-def _manner(code: int) -> str:
-    """How a process ended, in the words of the service's log."""
-    if code < 0:
-        return f"with error: signal: {(signal.strsignal(-code) or str(-code)).lower()}"
-    return f"with error: exit status {code}" if code else "without providing a reason"
+    def _measure(self, seconds: float) -> None:
+        """Takes down what the current invocation takes, as far as it is known."""
+        record = self._record
+        if record is not None:
+            record.duration = seconds - self._inner_init
+            record.init = self._init or self._inner_init or None
+            record.billed = report.billed(seconds, self._init)
+            record.memory = self._peak
 
+    def _note_memory(self) -> None:
+        self._noted = time.perf_counter()
+        peak = memory.peak(self._process.pid) if self._process is not None else None
+        if peak is not None:
+            if self._spec.enforce_memory:
+                peak = min(peak, self._spec.memory)
+            self._peak = max(peak, self._peak or 0)
 
-class _Process(asyncio.SubprocessProtocol):
-    """Cuts the process's output into lines, and reports its end."""
-
-    _LONGEST = 64 * 1024
-    _LAST_WORDS = 0.3
-
-    def __init__(self, environment: Environment) -> None:
-        self._environment = environment
-        self._transport: asyncio.SubprocessTransport | None = None
-        self._rest = {1: b"", 2: b""}
-        self._straggler: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.SubprocessTransport, transport)
-
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        *lines, rest = (self._rest[fd] + data).split(b"\n")
-        if len(rest) > self._LONGEST:
-            lines.append(rest)
-            rest = b""
-        self._rest[fd] = rest
-        for line in lines:
-            self._write(line)
-
-    def pipe_connection_lost(self, fd: int, _exc: Exception | None) -> None:
-        rest = self._rest.get(fd)
-        if rest:
-            self._rest[fd] = b""
-            self._write(rest)
-
-    def process_exited(self) -> None:
-        self._environment.leader_exited()
-        # Its last words are still in the pipes; a child that left the process group may hold these open for ever.
-        self._straggler = asyncio.get_running_loop().call_later(self._LAST_WORDS, self._close)
-
-    def connection_lost(self, _exc: Exception | None) -> None:
-        if self._straggler is not None:
-            self._straggler.cancel()
-        self._close()
-        code = self._transport.get_returncode() if self._transport is not None else None
-        self._environment.exited(code or 0)
-
-    def _close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-
-    def _write(self, line: bytes) -> None:
-        # AWS's client writes the lines of one traceback with a carriage return and no-break spaces, to keep them one
-        # record of the log: https://github.com/aws/aws-lambda-python-runtime-interface-client
-        for part in line.decode(errors="replace").replace("\xa0", " ").split("\r"):
-            if part:
-                self._environment.wrote(part)
+    def _write(self, *lines: str) -> None:
+        """The service's own lines: for the record, not for the terminal."""
+        if self._record is not None:
+            self._record.log += lines

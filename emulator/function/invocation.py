@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..front_doors.contract import Failure
+from ..records import Record
 
 # Bytes that may lie ready for a slow client before the function has to wait: the little that keeps both sides busy.
 _ENOUGH = 256 * 1024
@@ -126,6 +128,8 @@ class Invocation:
     cold: float | None = None
     """The INIT seconds this invocation had to wait for, where it had to."""
     stream: ResponseStream | None = None
+    record: Record | None = None
+    arrived: float = field(default_factory=time.perf_counter)
 
     def succeed(self, payload: bytes) -> None:
         if not self.outcome.done():

@@ -1,8 +1,8 @@
 """Ends the function's processes when the emulator dies without a chance to do so itself (SIGKILL, a crash).
 
 Reads ``+<process group>`` and ``-<process group>`` lines; at the end of its input, which comes when the emulator is
-gone for whatever reason, it kills the groups that are left, stopped ones too. Runs as a script, by its path and without
-`site`, to cost next to nothing.
+gone for whatever reason, it kills the groups that are left, stopped ones too, and removes the folder that its argument
+names. Runs as a script, by its path and without `site`, to cost next to nothing.
 """
 
 import os
@@ -23,6 +23,9 @@ def main() -> None:
             os.killpg(group, signal.SIGKILL)
         except OSError:
             continue
+    import shutil
+
+    shutil.rmtree(sys.argv[1], ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -87,6 +87,7 @@ class RuntimeAPI:
         self._invocation: Invocation | None = None
         self._response_path = ""
         self._phase = _Phase.INIT
+        self._closed = False
 
     async def start(self) -> str:
         """Starts to listen; returns the ``host:port`` for ``AWS_LAMBDA_RUNTIME_API``."""
@@ -96,6 +97,8 @@ class RuntimeAPI:
         return f"{host}:{port}"
 
     def close(self) -> None:
+        """Stops listening; the listener is told nothing more."""
+        self._closed = True
         if self._server is not None:
             self._server.close()
         for connection in tuple(self._connections):
@@ -133,6 +136,8 @@ class RuntimeAPI:
 
     def lost(self, connection: Connection) -> None:
         self._connections.discard(connection)
+        if self._closed:
+            return
         if self._waiting is connection:
             self._waiting = None
             if self._phase is _Phase.WAITING:

@@ -23,8 +23,8 @@ from adapter.http import HTTPResponse
 from adapter.invocation import begin
 from adapter.log_lines import JSONFormatter
 from adapter.logs import LogOptions, Record
-from emulator.function.environment import FunctionSpec, lambda_variables
-from emulator.function.pool import Pool
+from emulator.function.service import FunctionService
+from emulator.function.spec import FunctionSpec, lambda_variables
 from tests.adapter.conftest import minimal_event
 from tests.adapter.invocations import REQUEST_ID, context, no_invocation, python, record, request  # noqa: F401
 from tests.adapter.processes import ROOT
@@ -416,15 +416,15 @@ def served(project: Path, runtime: str, paths: list[str], **variables: str) -> l
     )
 
     async def main() -> None:
-        pool = Pool(spec, 1, log)
-        await pool.start()
+        service = FunctionService({"f": spec}, 1, log)
+        service.start("f")
         try:
             for number, path in enumerate(paths):
                 event = minimal_event("http_api", "GET", path, {"host": "example.com"})
-                await pool.invoke(json.dumps(event).encode(), f"request-{number}", 20)
+                await service.invoke("f", json.dumps(event).encode(), f"request-{number}", 20)
             await asyncio.sleep(0.1)  # it asks for the next event: what is said of being stopped meanwhile is not ours
         finally:
-            await pool.stop()
+            await service.stop()
 
     asyncio.run(main())
     return [text.removeprefix("fn-1 | ") for text in log.text.splitlines()]

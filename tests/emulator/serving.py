@@ -8,13 +8,15 @@ import io
 import os
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from emulator.front_doors import create
-from emulator.function.environment import FunctionSpec, lambda_variables
-from emulator.function.pool import Pool
+from emulator.function.service import FunctionService
+from emulator.function.spec import FunctionSpec, lambda_variables
 from emulator.gateway import Gateway
 from emulator.ports import listen, port_of
+from emulator.records import Recorder
 from emulator.server import Server
 from tests.emulator.helpers import Heard, alive, descendants
 
@@ -22,10 +24,16 @@ from tests.emulator.helpers import Heard, alive, descendants
 class Site:
     """The ports of the front doors by their names, and what the log said."""
 
-    def __init__(self, pool: Pool, log: Heard) -> None:
-        self.pool = pool
+    def __init__(self, service: FunctionService, log: Heard) -> None:
+        self._service = service
+        self.recorder = Recorder()
         self.log = log
         self.ports: dict[str, int] = {}
+
+    def gateway(self, door: str, *, streaming: bool = False) -> Gateway:
+        """A front door before the function."""
+        made = create(door, streaming=streaming)
+        return Gateway(made, partial(self._service.invoke, "f"), "f", None, self.recorder, self.log)
 
     async def said(self, pattern: str) -> None:
         """Waits until the log has it."""
@@ -86,18 +94,18 @@ async def serving(
     before = descendants(os.getpid())
     variables = {**lambda_variables(folder, "eu-west-1"), "PATH": os.environ["PATH"], **(variables or {})}
     log = Heard()
-    pool = Pool(FunctionSpec(folder, tuple(command), variables, timeout), 1, log)
-    site = Site(pool, log)
+    service = FunctionService({"f": FunctionSpec(folder, tuple(command), variables, timeout)}, 1, log)
+    site = Site(service, log)
     servers = []
-    await pool.start()
+    service.start("f")
     try:
         for name in doors or ("function_url",):
             sock = listen("127.0.0.1", 0, "a test")
             site.ports[name] = port_of(sock)
-            servers.append(Server(Gateway(create(name, streaming=streaming), pool, log), sock))
+            servers.append(Server(site.gateway(name, streaming=streaming), sock))
             await servers[-1].start()
         yield site
     finally:
         await asyncio.gather(*(server.stop() for server in servers))
-        await pool.stop()
+        await service.stop()
     assert not [child for child in descendants(os.getpid()) - before if alive(child)]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from emulator.function.environment import command_for
+from emulator.function.spec import command_for
 from tests.emulator.helpers import ROOT
-from tests.emulator.serving import Site, body, serving
+from tests.emulator.serving import Site, body, hang_up, serving
 
 APP = """
 import ctypes, os, signal, sys, time
@@ -64,8 +64,7 @@ def command(folder: Path, runtime: str) -> tuple[str, ...]:
     if runtime == "awslambdaric":
         pytest.importorskip("awslambdaric", reason="awslambdaric is not installed")
     (folder / "app.py").write_text(APP)
-    found = command_for(runtime)
-    return (*found[:-1], "app.handler") if runtime == "awslambdaric" else found
+    return command_for(runtime, "app.handler")
 
 
 def variables(folder: Path, **more: str) -> dict[str, str]:
@@ -141,6 +140,25 @@ def test_answers_no_front_door_can_use(tmp_path: Path, runtime: str) -> None:
     site = asyncio.run(main())
     assert site.log.text.count("GET /big: Function.ResponseSizeTooLarge: ") == 4
     once_each(site, tmp_path)
+
+
+def test_beyond_the_limit_each_door_says_so_at_once(tmp_path: Path) -> None:
+    async def main() -> Site:
+        options = variables(tmp_path)
+        async with serving(
+            tmp_path, command(tmp_path, "own"), "function_url", "http_api", timeout=30, variables=options
+        ) as site:
+            await fine(site, "function_url")
+            _, writer = await site.send("/sleep")
+            while "/sleep" not in (tmp_path / "handled").read_text():
+                await asyncio.sleep(0.01)
+            status, data, _ = body(await asyncio.wait_for(site.get("/fine"), 1))
+            assert (status, b"Rate Exceeded" in data) == (429, True)
+            assert body(await asyncio.wait_for(site.get("/fine", "http_api"), 1))[0] == 503
+            await hang_up(writer)
+        return site
+
+    assert "GET /fine: TooManyRequestsException: no more than 1 at once" in asyncio.run(main()).log.text
 
 
 def test_aws_own_client_is_restored_from_its_snapshot(tmp_path: Path) -> None:

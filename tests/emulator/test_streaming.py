@@ -14,9 +14,7 @@ from typing import Any
 import pytest
 
 from emulator.bucket import BucketClient
-from emulator.cdn import Cdn
-from emulator.front_doors import create
-from emulator.gateway import Gateway
+from emulator.cdn import Cdn, default_distribution
 from emulator.ports import listen, port_of
 from emulator.server import Server
 from tests.emulator.helpers import until
@@ -67,9 +65,9 @@ def test_what_the_function_sends_arrives_at_once(tmp_path: Path, door: str) -> N
 def test_the_cdn_holds_nothing_back(tmp_path: Path) -> None:
     async def scenario(site: Site) -> None:
         sock = listen("127.0.0.1", 0, "a test")
-        gateway = Gateway(create("function_url", streaming=True), site.pool, site.log)
+        gateway = site.gateway("function_url", streaming=True)
         bucket = BucketClient("http://127.0.0.1:9", "files", None)
-        server = Server(Cdn(gateway, bucket, [], site.log), sock)
+        server = Server(Cdn(default_distribution([]), gateway, bucket, site.log), sock)
         site.ports["cdn"] = port_of(sock)
         await server.start()
         reader, writer = await site.send("/pauses", "cdn")

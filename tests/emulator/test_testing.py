@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
 import sys
 import textwrap
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync, sync_to_async
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.signals import request_finished, request_started
 from django.http import HttpRequest, HttpResponse
@@ -19,7 +23,7 @@ from django.urls import path
 from django.views.decorators.csrf import csrf_protect
 
 from emulator.front_doors import FRONT_DOORS, UnknownFrontDoor
-from emulator.testing import LambdaClient
+from emulator.testing import AsyncLambdaClient, LambdaClient
 from tests.project.views import EVERY_BYTE, digest
 
 
@@ -47,7 +51,8 @@ def test_an_upload_arrives_whole(client: LambdaClient) -> None:
 
 def test_the_event_and_the_request_are_at_hand(client: LambdaClient) -> None:
     response = client.get("/seen/")
-    assert "requestContext" in response.wsgi_request.META["faas.event"]
+    event = response.wsgi_request.META["faas.event"]
+    assert "/seen/" in {event.get("rawPath"), event.get("path"), event.get("raw_path")}
     assert response.request["PATH_INFO"] == "/seen/"
 
 
@@ -118,7 +123,7 @@ def protected(request: HttpRequest) -> HttpResponse:
     return HttpResponse("in")
 
 
-urlpatterns = [path("", protected)]
+urlpatterns = [path("", protected), path("thread/", lambda request: HttpResponse(threading.get_ident()))]
 
 
 @override_settings(ROOT_URLCONF=__name__)
@@ -128,7 +133,7 @@ def test_csrf_is_enforced_only_when_asked_for() -> None:
 
 
 def test_an_unknown_front_door_is_refused_with_those_there_are() -> None:
-    with pytest.raises(UnknownFrontDoor, match="http_api, function_url, rest_api, alb"):
+    with pytest.raises(UnknownFrontDoor, match=", ".join(FRONT_DOORS)):
         LambdaClient(front_door="cellar")
 
 
@@ -137,6 +142,43 @@ def test_the_fixture_uses_the_front_door_of_the_command_line(
 ) -> None:
     assert lambda_client.get("/seen/").status_code == 200
     assert lambda_client.handler._door.name == request.config.getoption("--front-door")
+
+
+@pytest.mark.parametrize("door", sorted(FRONT_DOORS))
+def test_the_async_client(door: str) -> None:
+    async def main() -> None:
+        client = AsyncLambdaClient(front_door=door)
+        response = await client.get("/café/x y/", {"q": "a+b&c", "leer": ""}, headers={"X-Probe": "1"}, secure=True)
+        seen = response.json()
+        assert (seen["path"], seen["GET"]) == ("/café/x y/", {"q": ["a+b&c"], "leer": [""]})
+        assert (seen["headers"]["X-Probe"], seen["host"], seen["secure"]) == ("1", "testserver", True)
+        upload = SimpleUploadedFile("a.png", EVERY_BYTE, "image/png")
+        seen = (await client.post("/", {"title": "Fähre", "cover": upload})).json()
+        assert (seen["POST"], seen["FILES"]["cover"][0][3]) == ({"title": ["Fähre"]}, digest(EVERY_BYTE))
+        assert (await client.get("/cookies/")).cookies["first"]["max-age"] == 60
+        assert (await client.get("/seen/", secure=True)).json()["COOKIES"] == {"first": "1", "second": "two words"}
+        assert (await client.get("/binary/")).content == EVERY_BYTE
+        assert b"".join(await client.get("/streamed/")).startswith(b"line 0\n")
+        with pytest.raises(LookupError, match="on purpose"):
+            await client.get("/broken/")
+        large = await client.post("/", b"x" * (11 << 20), content_type="application/octet-stream")
+        assert large.status_code == 413
+
+    asyncio.run(main())
+
+
+@override_settings(ROOT_URLCONF=__name__)
+@pytest.mark.parametrize("run", [lambda main: asyncio.run(main()), lambda main: async_to_sync(main)()])
+def test_synchronous_code_runs_where_that_of_an_async_test_does(run: Callable[[Any], object]) -> None:
+    """A test's connection to the database, and its transaction, belong to one thread."""
+
+    async def main() -> None:
+        here = await sync_to_async(threading.get_ident)()
+        for _ in range(2):
+            assert int((await AsyncLambdaClient().get("/thread/")).content) == here
+        assert await sync_to_async(threading.get_ident)() == here
+
+    run(main)
 
 
 STREAMS = {"test_a_reading_comes_word_by_word", "test_the_catalogue_goes_out_row_by_row"}
@@ -155,6 +197,7 @@ OVER_ONE_MEGABYTE = {"test_a_photo_too_large_is_refused_with_the_limit"}
         ("http_api", STREAMS),
         ("function_url", STREAMS),
         ("rest_api", STREAMS),
+        ("vpc_lattice", STREAMS),
         ("alb_multi_value", STREAMS | OVER_ONE_MEGABYTE),
         ("alb", STREAMS | OVER_ONE_MEGABYTE | REPEATED_QUERY_KEYS),
     ],
@@ -167,7 +210,7 @@ def test_an_existing_suite_shows_what_a_front_door_loses_and_nothing_else(
         django.setup()
         from django.core.management import execute_from_command_line
         from django.test import SimpleTestCase
-        from emulator.testing import LambdaClient
+        from emulator.testing import AsyncLambdaClient, LambdaClient
         SimpleTestCase.client_class = functools.partial(LambdaClient, front_door={door!r})
         execute_from_command_line(["manage.py", "test"])
     """

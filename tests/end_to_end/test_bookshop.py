@@ -255,7 +255,7 @@ def test_a_stylesheet_and_all_it_refers_to_come_from_the_bucket(emulator: Emulat
         seen.add(address)
         answer = send(emulator.port, target=address)
         assert (answer.status, answer.header("server")) == (200, "AmazonS3"), address
-        assert answer.header("x-cache") == "Miss from cloudfront"
+        assert answer.header("x-cache") in {"Miss from cloudfront", "Hit from cloudfront"}
         assert answer.header("cache-control") == "public, max-age=31536000, immutable", address
         if address.endswith(".css"):
             assert answer.header("content-type") == "text/css; charset=utf-8"

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from emulator.function.environment import FunctionSpec, lambda_variables
-from emulator.function.pool import Pool
+from emulator.function.service import FunctionService
+from emulator.function.spec import FunctionSpec, lambda_variables
 from tests.emulator.helpers import Heard, alive, until
 from tests.postgresql import PostgreSQL
 
@@ -114,7 +114,8 @@ class Function:
             "VISITS_HOST": str(postgresql.folder),
             **variables,
         }
-        self.pool = Pool(FunctionSpec(ROOT, (sys.executable, "-m", "adapter.runtime"), variables), 1, self.log)
+        spec = FunctionSpec(ROOT, (sys.executable, "-m", "adapter.runtime"), variables)
+        self.service = FunctionService({"f": spec}, 1, self.log)
 
     async def get(self, path: str, status: int = 200) -> Any:
         """The view's answer; returns when the process is frozen again."""
@@ -125,7 +126,7 @@ class Function:
             "headers": {"host": "example.com"},
             "requestContext": {"http": {"method": "GET", "path": path}, "domainName": "x.lambda-url.eu-west-1.on.aws"},
         }
-        invocation = await self.pool.invoke(json.dumps(event).encode(), "1", 20)
+        invocation = await self.service.invoke("f", json.dumps(event).encode(), "1", 20)
         answer = json.loads(invocation.outcome.result())
         assert answer["statusCode"] == status, (answer["body"], self.log.text)
         body = None
@@ -171,12 +172,12 @@ def play(
             variables.update(VISITS_HOST="127.0.0.1", VISITS_PORT=str(await wire.start()))
             variables.update(PGSSLMODE="disable", PGGSSENCMODE="disable")
         function = Function(postgresql, interface, variables)
-        await function.pool.start()
+        function.service.start("f")
         try:
             await function.get("/visit/")
             await scenario(function)
         finally:
-            await function.pool.stop()
+            await function.service.stop()
             if wire is not None:
                 wire.stop()
         return function

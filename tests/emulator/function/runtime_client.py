@@ -52,8 +52,16 @@ def main() -> None:
             call("POST", "/init/error", json.dumps({"errorType": "Boom", "errorMessage": "no such luck"}).encode())
         print("the last words", file=sys.stderr)
         sys.exit(1)
+    slow = Path("slow")
+    if slow.exists():
+        seconds = float(slow.read_text())
+        if Path("once").exists():
+            slow.unlink()
+        print("waiting", flush=True)
+        time.sleep(seconds)
     print("booted", flush=True)
     served = 0
+    taken: list[bytearray] = []
     ticks = Ticks(daemon=True)
     while True:
         _, headers, body = call("GET", "/invocation/next")
@@ -93,6 +101,19 @@ def main() -> None:
                 time.sleep(event["seconds"])
                 Path("lingered").touch()
                 continue
+            case "print":
+                print("to standard output", event["n"], flush=True)
+                print("to standard error", event["n"], file=sys.stderr, flush=True)
+            case "keep":
+                notes = Path(os.environ["TMPDIR"], "notes")
+                answer["notes"] = notes.read_text() if notes.exists() else None
+                notes.write_text(event["text"])
+                answer["folder"] = os.environ["TMPDIR"]
+            case "take":
+                taken.append(bytearray(b"x") * (event["megabytes"] << 20))
+                time.sleep(event.get("seconds", 0))
+            case "sleep":
+                time.sleep(event["seconds"])
             case "big":
                 answer["big"] = "x" * event["size"]
             case "text":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.function.test_pool import Function, run
+from tests.emulator.function.small_function import Function, run
 from tests.emulator.helpers import alive, stopped, until
 
 
@@ -100,12 +100,12 @@ def test_stopped_processes_end_when_new_ones_take_over_and_when_all_ends(tmp_pat
         for pid in pids:
             assert await stands_still(pid)
         started = time.perf_counter()
-        function.pool.replace()
+        function.service.replace()
         assert await asyncio.to_thread(until, lambda: not any(map(alive, pids)), 3)
         assert time.perf_counter() - started < 1  # they heard the request to end: no need to kill them
         assert await stands_still((await function(n=3))["pid"])
         started = time.perf_counter()
-        await function.pool.stop()
+        await function.service.stop()
         assert time.perf_counter() - started < 1
 
     run(tmp_path, scenario)

@@ -5,65 +5,15 @@ import json
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from emulator.front_doors import Failure
-from emulator.function.environment import FunctionSpec, lambda_variables
-from emulator.function.pool import Pool
-from emulator.function.runtime_api import FunctionFailed
+from emulator.function.service import FunctionService
+from emulator.function.spec import FunctionSpec, lambda_variables
+from tests.emulator.function.small_function import Function, failure, run
 from tests.emulator.helpers import Heard, alive, until
-
-SCRIPT = Path(__file__).with_name("runtime_client.py")
-
-
-class Function:
-    """A pool of the small function, what it logged, and whom it started."""
-
-    def __init__(self, folder: Path, **options: Any) -> None:
-        self.folder = folder
-        self.log = Heard()
-        self.pids: set[int] = set()
-        concurrency = options.pop("concurrency", 2)
-        variables = {**lambda_variables(folder, "eu-west-1"), "PATH": os.environ["PATH"]}
-        # -X dev would double the start of each process.
-        command = (sys.executable, "-I", "-S", str(SCRIPT))
-        self.pool = Pool(FunctionSpec(folder, command, variables, **options), concurrency, self.log)
-
-    async def __call__(self, patience: float | None = 10, **event: Any) -> Any:
-        request_id = f"id-{event.get('n', 0)}"
-        invocation = await self.pool.invoke(json.dumps(event).encode(), request_id, patience)
-        answer = json.loads(invocation.outcome.result())
-        assert answer["event"] == event
-        assert answer["id"] == request_id
-        self.pids.add(answer["pid"])
-        return answer
-
-
-def run(folder: Path, scenario: Callable[[Function], Awaitable[None]], **options: Any) -> Function:
-    """Plays ``scenario``, and makes sure that no process is left of it."""
-
-    async def main() -> Function:
-        function = Function(folder, **options)
-        await function.pool.start()
-        try:
-            await scenario(function)
-        finally:
-            await function.pool.stop()
-        return function
-
-    function = asyncio.run(main())
-    assert not [pid for pid in function.pids if alive(pid)]
-    return function
-
-
-async def failure(call: Awaitable[Any]) -> FunctionFailed:
-    with pytest.raises(FunctionFailed) as caught:
-        await call
-    return caught.value
 
 
 def test_a_warm_environment_is_used_again(tmp_path: Path) -> None:
@@ -98,19 +48,27 @@ def test_the_function_finds_what_the_service_would_set(tmp_path: Path) -> None:
 
 def test_requests_at_the_same_time_get_processes_of_their_own_up_to_the_limit(tmp_path: Path) -> None:
     async def scenario(function: Function) -> None:
-        answers = await asyncio.gather(*(function(20, n=n, do="meet", processes=3) for n in range(6)))
+        met = asyncio.gather(*(function(20, n=n, do="meet", processes=3) for n in range(3)))
+        await asyncio.sleep(0)
+        started = time.perf_counter()
+        error = await failure(function())
+        assert time.perf_counter() - started < 0.2
+        assert error.failure is Failure.THROTTLED
+        assert "no more than 3 at once" in str(error)
+        assert "--concurrency" in str(error)
+        answers = await met
         assert len(function.pids) == 3
-        assert [answer["served"] for answer in answers].count(1) == 3
+        assert [answer["served"] for answer in answers] == [1, 1, 1]
 
     run(tmp_path, scenario, concurrency=3)
 
 
 def test_a_cold_start_is_told_to_whom_it_made_wait(tmp_path: Path) -> None:
     async def scenario(function: Function) -> None:
-        cold = await function.pool.invoke(b"{}", "id-0", 10)
+        cold = await function.service.invoke("small", b"{}", "id-0", 10)
         assert cold.cold is not None
         assert 0.01 < cold.cold < 5
-        warm = await function.pool.invoke(b"{}", "id-0", 10)
+        warm = await function.service.invoke("small", b"{}", "id-0", 10)
         assert warm.cold is None
 
     run(tmp_path, scenario)
@@ -168,9 +126,10 @@ def test_a_front_door_that_waits_no_longer_leaves_the_function_to_its_work(tmp_p
         pid = (await function())["pid"]
         error = await failure(function(patience=0.1, do="wait"))
         assert error.failure is Failure.DEADLINE
-        # One that never reached an environment is not handed to one later.
-        assert (await failure(function(patience=0.1, do="crash"))).failure is Failure.DEADLINE
+        assert (await failure(function())).failure is Failure.THROTTLED
         (tmp_path / "go").touch()
+        function.records.pop()
+        await function.recorded()
         answer = await function(do="after")
         assert (answer["pid"], answer["served"]) == (pid, 3)
 
@@ -198,7 +157,7 @@ def test_an_answer_over_the_limit(tmp_path: Path) -> None:
 
 def test_an_answer_that_is_not_json_is_handed_on_as_it_is(tmp_path: Path) -> None:
     async def scenario(function: Function) -> None:
-        invocation = await function.pool.invoke(b'{"do": "text"}', "id-0", 10)
+        invocation = await function.service.invoke("small", b'{"do": "text"}', "id-0", 10)
         assert invocation.outcome.result() == b"<this is no JSON>"
 
     run(tmp_path, scenario)
@@ -211,7 +170,7 @@ def test_a_function_that_cannot_start_fails_each_request_until_it_can(tmp_path: 
     told = "Boom: no such luck" if how == "report" else "exit status 1, before it asked for an event"
 
     async def scenario(function: Function) -> None:
-        await function.pool.settled()
+        await function.service.settled()
         assert function.log.text.count("The function can't start") == 1
         errors = await asyncio.gather(*(failure(function(n=n)) for n in range(3)))
         assert {error.failure for error in errors} == {Failure.FUNCTION}
@@ -219,7 +178,7 @@ def test_a_function_that_cannot_start_fails_each_request_until_it_can(tmp_path: 
         broken.unlink()
         await function()
 
-    assert "| the last words" in run(tmp_path, scenario).log.text
+    assert "| the last words" in run(tmp_path, scenario, concurrency=3).log.text
 
 
 def test_new_processes_take_over_and_busy_ones_finish(tmp_path: Path) -> None:
@@ -229,7 +188,7 @@ def test_new_processes_take_over_and_busy_ones_finish(tmp_path: Path) -> None:
         assert len(old) == 2
         slow = asyncio.create_task(function(20, n=3, do="wait"))
         assert await asyncio.to_thread(until, (tmp_path / "waiting").exists)
-        function.pool.replace()
+        function.service.replace()
         quick = await function(n=4)
         assert quick["pid"] not in old
         assert not slow.done()
@@ -245,8 +204,8 @@ def test_a_request_that_waits_for_a_start_survives_a_replacement(tmp_path: Path)
     async def scenario(function: Function) -> None:
         waiting = asyncio.create_task(function(n=1))
         await asyncio.sleep(0)
-        function.pool.replace()
-        function.pool.replace()
+        function.service.replace()
+        function.service.replace()
         assert (await waiting)["served"] == 1
 
     run(tmp_path, scenario)
@@ -255,23 +214,27 @@ def test_a_request_that_waits_for_a_start_survives_a_replacement(tmp_path: Path)
 def test_stopping_ends_busy_processes_and_fails_their_requests(tmp_path: Path) -> None:
     async def scenario(function: Function) -> None:
         busy = asyncio.create_task(failure(function(do="hang")))
-        waiting = asyncio.create_task(failure(function(n=1)))
         assert await asyncio.to_thread(until, (tmp_path / "hanging").exists)
+        (tmp_path / "slow").write_text("60")
+        waiting = asyncio.create_task(failure(function(n=1)))
+        await asyncio.sleep(0.1)
         function.pids = {int(word) for word in (tmp_path / "hanging").read_text().split()}
         started = time.perf_counter()
-        await function.pool.stop()
+        await function.service.stop()
         assert time.perf_counter() - started < 3
         assert {(await busy).failure, (await waiting).failure} == {Failure.FUNCTION}
 
-    run(tmp_path, scenario, concurrency=1)
+    run(tmp_path, scenario)
 
 
 def test_what_cannot_be_executed_is_told(tmp_path: Path) -> None:
     async def main() -> None:
-        pool = Pool(FunctionSpec(tmp_path, ("/no/such/program",)), 1, log := Heard())
-        await pool.start()
-        assert "/no/such/program could not be started" in str(await failure(pool.invoke(b"{}", "id", 5)))
-        await pool.stop()
+        service = FunctionService({"f": FunctionSpec(tmp_path, ("/no/such/program",))}, 1, log := Heard())
+        service.start("f")
+        for _ in range(2):
+            error = await failure(service.invoke("f", b"{}", "id", 5))
+            assert "/no/such/program could not be started" in str(error)
+        await service.stop()
         assert "The function can't start" in log.text
 
     asyncio.run(main())
@@ -293,18 +256,17 @@ def test_aws_own_runtime_client(tmp_path: Path) -> None:
     async def main() -> None:
         variables = {**lambda_variables(tmp_path, "eu-west-1"), "PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)}
         spec = FunctionSpec(tmp_path, (sys.executable, "-m", "awslambdaric", "app.handler"), variables, 5)
-        pool = Pool(spec, 1, log := Heard())
-        await pool.start()
+        service = FunctionService({"f": spec}, 1, log := Heard())
         event = json.dumps({"text": "Grüße, λ"}, ensure_ascii=False).encode()
-        invocation = await pool.invoke(event, "8c7ba32d-f8d5-4dae-a2ee-4b0b9fd1f8d6", 10)
+        invocation = await service.invoke("f", event, "8c7ba32d-f8d5-4dae-a2ee-4b0b9fd1f8d6", 10)
         payload = invocation.outcome.result()
         assert "Grüße, λ" in payload.decode()  # not as \u escapes
         answer = json.loads(payload)
         assert answer["id"] == "8c7ba32d-f8d5-4dae-a2ee-4b0b9fd1f8d6"
         assert 0 < answer["left"] <= 5000
-        assert str(await failure(pool.invoke(b'{"fail": 1}', "id-2", 10))) == "LookupError: gone"
-        assert "exit status 7" in str(await failure(pool.invoke(b'{"exit": 1}', "id-3", 10)))
-        await pool.stop()
+        assert str(await failure(service.invoke("f", b'{"fail": 1}', "id-2", 10))) == "LookupError: gone"
+        assert "exit status 7" in str(await failure(service.invoke("f", b'{"exit": 1}', "id-3", 10)))
+        await service.stop()
         assert "LookupError" in log.text
 
     asyncio.run(main())
