@@ -78,7 +78,7 @@ class _Assignment(click.ParamType[tuple[str, str]]):
 @click.option(
     "--interface",
     type=click.Choice(["wsgi", "asgi"]),
-    help="How Django is called.  [default: the template's FAAS_INTERFACE, else wsgi]",
+    help="How Django is called.  [default: FAAS_INTERFACE of the environment or the template, else wsgi]",
 )
 @click.option(
     "--runtime",

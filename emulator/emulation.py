@@ -101,9 +101,11 @@ class Emulation:
             starting.append(self._background(self._bucket_server.start()))
         common = variables.of_all(self._folder, options, self.bucket_url, self.url)
         origin = blueprint.functions[blueprint.doors[0].function]
-        project = await inspect(self._folder, {**common, **variables.of_function(origin, blueprint, options)})
+        own = variables.of_function(origin, blueprint, options)
+        project = await inspect(self._folder, {**common, **own})
         state_folder(self._folder)
         common = variables.with_project(common, project)
+        site = {**common, **own}  # what the project's settings may ask for
 
         service = self._service = FunctionService(
             self._specs(blueprint, common),
@@ -114,7 +116,7 @@ class Emulation:
         )
         service.start(origin.name)
         place = options.endpoint_url or "emulated"
-        files = static.StaticFiles(project, options.bucket, self.bucket_url, common, place=place, state=self._state)
+        files = static.StaticFiles(project, options.bucket, self.bucket_url, site, place=place, state=self._state)
         starting.append(self._background(self._sync(files)))
         await asyncio.gather(*starting)
         await service.settled()
@@ -128,7 +130,7 @@ class Emulation:
         )
         prefixes = _prefixes(project, blueprint.doors[0].stage)
         self._cdn = Cdn(
-            blueprint.distribution or default_distribution(prefixes),
+            blueprint.distribution or default_distribution(prefixes, variables.origin_secret(site)),
             next(iter(handlers.values())),
             self._bucket_client,
             self._log,
@@ -138,17 +140,17 @@ class Emulation:
         invoke = partial(_answer, service)
         await self._start_triggers(blueprint, invoke, common["AWS_REGION"])
         replay = Replay(self._recorder, [each for made in gateways.values() for each in made], invoke)
-        site = Reserved(
+        reserved = Reserved(
             self._cdn, self._console(project, replay, prefixes), InvalidationApi(self._cdn.invalidate, self._log)
         )
-        await self._serve([site, *handlers.values()])
+        await self._serve([reserved, *handlers.values()])
         for name, doors in apis.items():
             if doors[0].health_check is not None:
                 checks = HealthChecks(name, doors[0].health_check, gateways[name][0], self._log)
                 self._background(checks.run())
         if options.reload:
             self._background(self._reload(project, files))
-        self._tell(blueprint, project, time.perf_counter() - started)
+        self._tell(blueprint, project, site["FAAS_INTERFACE"], time.perf_counter() - started)
 
     def _blueprint(self) -> Blueprint:
         options = self._options
@@ -295,18 +297,22 @@ class Emulation:
             self._cdn.invalidate(("/*",))
 
     async def _reload(self, project: Project, files: static.StaticFiles) -> None:
+        template = None if self._options.template is None else self._options.template.resolve()
         try:
             async for changed in watch.changes(project):
-                if changed.code is not None:
-                    self._log.note(f"{_short(changed.code, project)} changed: new processes take over")
+                code = [path for path in changed.code if path != template]
+                if len(code) < len(changed.code):
+                    self._log.caution(f"{self._options.template} changed: what it says counts from the next start on")
+                if code:
+                    self._log.note(f"{_short(code[0], project)} changed: new processes take over")
                     self._replace()
-                if changed.static is not None:
-                    self._log.note(f"{_short(changed.static, project)} changed: syncing static files")
+                if changed.static:
+                    self._log.note(f"{_short(changed.static[0], project)} changed: syncing static files")
                     await self._sync(files)
         except (OSError, RuntimeError) as error:
             self._log.caution(f"Changes to the project's files go unnoticed from here on: {error}")
 
-    def _tell(self, blueprint: Blueprint, project: Project, seconds: float) -> None:
+    def _tell(self, blueprint: Blueprint, project: Project, interface: str, seconds: float) -> None:
         options, log = self._options, self._log
         first = blueprint.doors[0]
         streams = any(door.streaming for door in blueprint.doors)
@@ -323,7 +329,7 @@ class Emulation:
             places += [Place(f"queue {name}", url, "") for name, url in self._triggers.queue_urls.items()]
         places.append(Place("console", f"{self.url}/.faas/", "each invocation, live"))
         mode = ", response_stream" if streams else ""
-        title = f"{project.settings}, {options.interface or 'wsgi'}, {options.runtime} runtime{mode}"
+        title = f"{project.settings}, {interface}, {options.runtime} runtime{mode}"
         if project.static_note is not None:
             log.caution(f"No static files are served: {project.static_note}.")
         if streams and options.runtime != "own":
@@ -346,11 +352,10 @@ async def _answer(service: FunctionService, function: str, event: bytes, record:
 def _apis(doors: tuple[Door, ...]) -> dict[str, list[Door]]:
     """The doors by what they are shown as; those that share an address together."""
     apis: dict[str, list[Door]] = {}
-    kinds = [door.kind for door in {door.name or str(index): door for index, door in enumerate(doors)}.values()]
-    for index, door in enumerate(doors):
-        shown = door.kind if kinds.count(door.kind) < 2 else f"{door.kind} {door.name or index + 1}"
-        apis.setdefault(shown, []).append(door)
-    return apis
+    for number, door in enumerate(doors, 1):
+        apis.setdefault(door.name or str(number), []).append(door)
+    kinds = [api[0].kind for api in apis.values()]
+    return {api[0].kind if kinds.count(api[0].kind) < 2 else f"{api[0].kind} {name}": api for name, api in apis.items()}
 
 
 def _prefixes(project: Project, stage: str | None) -> list[tuple[str, int]]:

@@ -74,7 +74,7 @@ class Gateway:
         def end(seconds: float, began: float | None) -> None:
             record.total = seconds
             self._recorder.end(record)
-            self._log.access(request.method, target, response.status, seconds, self.door.name, _wait(record), began)
+            self._log.access(request.method, target, response.status, seconds, self.door.name, record.cold, began)
 
         if isinstance(response.stream, _Body):
             response.stream.at_end(lambda: end(time.perf_counter() - started, began))
@@ -125,6 +125,7 @@ class Gateway:
             return await self._respond(event, payload, record)
         try:
             invocation = await self._function(payload, request_id, self.door.timeout, streaming=True, record=record)
+            record.cold = invocation.cold
             if invocation.stream is not None:
                 return await self._begin(streaming, invocation.stream, event, record)
         except FunctionFailed as failed:
@@ -136,6 +137,7 @@ class Gateway:
             invocation = await self._function(payload, record.id, self.door.timeout, streaming=False, record=record)
         except FunctionFailed as failed:
             return self._failed(failed, event, record)
+        record.cold = invocation.cold
         return self._read(invocation, event, record)
 
     def _read(self, invocation: Invocation, event: Event, record: Record) -> Response:
@@ -174,11 +176,6 @@ class Gateway:
             raise
         response.stream = _Body(stream, rest, streaming.cuts_after_error, record, self._log)
         return response
-
-
-def _wait(record: Record) -> float | None:
-    """The INIT seconds that a request had to wait for: an environment may have booted before it was needed."""
-    return record.init if record.init is not None and (record.total or 0.0) >= record.init else None
 
 
 class SharedGateway:

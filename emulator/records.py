@@ -26,7 +26,8 @@ class Record:
     are what a person knows it by: method and path, or the queue's name and how many messages. ``status`` is that of the
     HTTP answer; ``error`` what a person is told where the function gave none. ``event`` and ``answer`` are JSON as it
     travelled (the answer's metadata where it was streamed), cut off beyond a megabyte. ``queued`` is the time spent in
-    waiting for an environment, ``init`` that of a cold start, ``duration`` the function's own.
+    waiting for an environment, ``init`` that of a cold start, ``cold`` the same where the request had to wait for it,
+    and ``duration`` the function's own.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Record:
     answer: bytes = b""
     queued: float | None = None
     init: float | None = None
+    cold: float | None = None
     duration: float | None = None
     billed: float | None = None
     total: float | None = None

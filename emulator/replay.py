@@ -48,7 +48,8 @@ class Replay:
             original.event,
             replay_of=original.id,
         )
-        gateway = self._gateways.get((original.origin, original.function))
+        via_door = original.source == "http"  # an authorizer's record has its door's name, too
+        gateway = self._gateways.get((original.origin, original.function)) if via_door else None
         self._recorder.add(record)
         task = asyncio.create_task(self._again(record) if gateway is None else gateway.replay(record))
         self._tasks.add(task)

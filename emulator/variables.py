@@ -45,7 +45,7 @@ def of_all(folder: Path, options: Options, bucket_url: str, url: str) -> dict[st
         "AWS_ENDPOINT_URL_S3": bucket_url,
         "AWS_ENDPOINT_URL_CLOUDFRONT": f"{url}/.faas/cloudfront",
         "FAAS_MEDIA_BUCKET": options.bucket,
-        "FAAS_INTERFACE": options.interface or "wsgi",
+        "FAAS_INTERFACE": options.interface or own.get("FAAS_INTERFACE") or "wsgi",
         "PYTHONPATH": _import_path(folder),
     }
 
@@ -78,6 +78,11 @@ def with_project(common: Mapping[str, str], project: Project) -> dict[str, str]:
     """With what ``manage.py`` and the settings have added."""
     path = os.pathsep.join([common["PYTHONPATH"], *project.paths])
     return {**common, **project.variables, "DJANGO_SETTINGS_MODULE": project.settings, "PYTHONPATH": path}
+
+
+def origin_secret(common: Mapping[str, str]) -> str:
+    """The newest secret by which the project knows its CDN; empty where it asks for none."""
+    return common.get("FAAS_ORIGIN_SECRET", "").partition(",")[0].strip()
 
 
 def queue_service(options: Options, bucket_url: str, region: str) -> tuple[str, Identity]:

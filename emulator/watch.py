@@ -22,10 +22,10 @@ _IGNORED = frozenset({"node_modules", "__pycache__", "site-packages", "venv"})
 
 @dataclass(frozen=True)
 class Changed:
-    """What a burst of changes calls for: new processes, a sync; and for each a file to name, None where not."""
+    """What a burst of changes calls for: new processes because of ``code``, a sync because of ``static``; sorted."""
 
-    code: Path | None
-    static: Path | None
+    code: tuple[Path, ...]
+    static: tuple[Path, ...]
 
 
 async def changes(project: Project) -> AsyncGenerator[Changed, None]:
@@ -46,9 +46,8 @@ async def changes(project: Project) -> AsyncGenerator[Changed, None]:
         paths = sorted({Path(path) for _, path in batch if _identity(path) not in own})
         if not paths:
             continue
-        static = [path for path in paths if _only_static(path, project)]
-        code = [path for path in paths if path not in static]
-        yield Changed(code[0] if code else None, static[0] if static else None)
+        static = tuple(path for path in paths if _only_static(path, project))
+        yield Changed(tuple(path for path in paths if path not in static), static)
 
 
 def matters(path: Path, project: Project) -> bool:

@@ -14,16 +14,18 @@ from .freshness import KEPT_ERRORS
 
 _ENCODED = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
+# What the adapter looks for: see the docs of FAAS_ORIGIN_SECRET.
+_SECRET_HEADER = "x-origin-verify"  # noqa: S105 - its name
 # static-sync's option --cache-tag puts the tag into this metadata of an object.
 _TAG_HEADER = "x-amz-meta-cache-tag"
 
 
-def default_distribution(prefixes: Iterable[tuple[str, int]]) -> Distribution:
+def default_distribution(prefixes: Iterable[tuple[str, int]], secret: str = "") -> Distribution:
     """Static files and uploads from the bucket, kept and compressed; all else from the front door as it is.
 
     A prefix is a pair: what the path begins with, percent-encoded, and how many of its characters (a stage) come before
     the key. Errors are not kept, which CloudFront does for ten seconds unless told otherwise: who has just repaired a
-    page must see it.
+    page must see it. The front door gets the ``secret``, if there is one, by which a project knows its CDN.
     """
     files = tuple(
         Behaviour(
@@ -37,8 +39,9 @@ def default_distribution(prefixes: Iterable[tuple[str, int]]) -> Distribution:
         )
         for prefix, cut in prefixes
     )
+    secrets = ((_SECRET_HEADER, secret),) if secret else ()
     errors = tuple(ErrorAnswer(status, ttl=0) for status in sorted(KEPT_ERRORS))
-    return Distribution((*files, Behaviour("*", "door", compress=True)), errors, tag_header=_TAG_HEADER)
+    return Distribution((*files, Behaviour("*", "door", compress=True)), errors, secrets, _TAG_HEADER)
 
 
 def chooser(behaviours: Sequence[Behaviour]) -> Callable[[str], Behaviour]:

@@ -39,6 +39,11 @@ def slow(request):
 def crash(request):
     os._exit(5)
 
+def pause(request):
+    answer = "unchanged"
+    breakpoint()
+    return HttpResponse(answer)
+
 def drip(request):
     def drops():
         yield "one"
@@ -49,6 +54,7 @@ def drip(request):
 
 urlpatterns = [
     path("admin/", admin.site.urls), path("pid", pid), path("slow", slow), path("crash", crash), path("drip", drip),
+    path("pause", pause),
 ]
 """
 
@@ -113,6 +119,7 @@ def emulating(folder: Path, *options: str, command: tuple[str, ...] = COMMAND, r
         [*command, *options],
         cwd=folder,
         env=variables(),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -134,6 +141,8 @@ def emulating(folder: Path, *options: str, command: tuple[str, ...] = COMMAND, r
                 process.kill()
         process.wait()
         running._reader.join(5)
+        assert process.stdin is not None
+        process.stdin.close()
     assert not {child for child in children if alive(child)}
     assert "Traceback" not in running.text
 
@@ -227,6 +236,21 @@ def test_crashes_and_time_limits_get_the_front_doors_answer(site: Path, monkeypa
         running.wait_for(r"GET /slow: Sandbox.Timedout: Task timed out after 1.00 seconds")
         running.wait_for(r"GET    /pid  200  \d+ ms  http_api  cold \d+ ms")
         running.wait_for(r"fn-\d+ \| looking at the pid")
+
+
+def test_a_view_stops_at_its_breakpoint_for_as_long_as_that_takes(site: Path) -> None:
+    answers: list[tuple[int, dict[str, str], str]] = []
+    with emulating(site, "--debug", "--timeout", "0.1", "--no-reload") as running:
+        asking = threading.Thread(target=lambda: answers.append(running.get("/pause")))
+        asking.start()
+        running.wait_for(r"urls\.py\(\d+\)pause\(\)")
+        time.sleep(0.3)
+        assert running.process.stdin is not None
+        running.process.stdin.write("answer = answer.upper()\ncontinue\n")
+        running.process.stdin.flush()
+        asking.join(10)
+        [(status, _, body)] = answers
+        assert (status, body) == (200, "UNCHANGED")
 
 
 def test_changes_are_taken_over_and_mistakes_mended(site: Path) -> None:
@@ -368,13 +392,27 @@ def test_a_port_in_use(site: Path) -> None:
 def test_options_that_make_no_sense(site: Path) -> None:
     code, words = refused(site, "--front-door", "nginx")
     assert code == 2
-    assert "'nginx' is none of: http_api, function_url, rest_api, alb, alb_multi_value" in words
+    assert "'nginx' is none of: http_api, http_api_1, function_url, rest_api, alb, " in words
     code, words = refused(site, "--front-door", "alb", "--invoke-mode", "response_stream")
     assert code == 1
     assert "alb can't stream answers; choose --front-door function_url or --front-door rest_api" in words
     code, words = refused(site, "--stage", "no/slash")
     assert code == 1
     assert "no/slash" in words
+    code, words = refused(site, "--parameter", "Stage=prod")
+    assert code == 1
+    assert "--parameter is for a template: name it with --template FILE." in words
+
+
+def test_a_template_that_cannot_be_used(site: Path, tmp_path: Path) -> None:
+    code, words = refused(site, "--template", "no-such.yaml")
+    assert code == 1
+    assert "no-such.yaml" in words
+    template = tmp_path / "template.yaml"
+    template.write_text("Resources:\n  Jobs: {Type: AWS::SQS::Queue}\n")
+    code, words = refused(site, "--template", str(template))
+    assert code == 1
+    assert f"No function in {template} has a front door" in words
 
 
 @pytest.mark.parametrize("missing", ["aiohttp", "moto", "watchfiles", "click"])

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from emulator.project import Project
 from emulator.static import is_static
 from emulator.watch import Changed, changes, matters
+from tests.emulator.helpers import ROOT
 
 
 @pytest.fixture
@@ -84,4 +87,43 @@ def test_a_burst_of_changes_is_told_once_and_sorted(project: Project) -> None:
             await watching.aclose()
 
     changed = asyncio.run(main())
-    assert changed == Changed(project.folder / "shop" / "urls.py", project.folder / "shop" / "static" / "site.css")
+    shop = project.folder / "shop"
+    assert changed == Changed((shop / "urls.py", shop / "views.py"), (shop / "static" / "site.css",))
+
+
+def test_the_file_our_own_output_goes_to_is_no_change(project: Project) -> None:
+    """Each line written there would be a change to write a line about."""
+    output = project.folder / "out.txt"
+    program = (
+        "import asyncio, json, sys\n"
+        "from pathlib import Path\n"
+        "from emulator.project import Project\n"
+        "from emulator.watch import changes\n"
+        "folder = Path(sys.argv[1])\n"
+        "about = dict.fromkeys(Project.__dataclass_fields__)\n"
+        "project = Project(**{**about, 'folder': folder, 'static_dirs': ()})\n"
+        "async def main():\n"
+        "    watching = changes(project)\n"
+        "    told = asyncio.ensure_future(anext(watching))\n"
+        "    for number in range(10):\n"
+        "        print(number, flush=True)\n"
+        "        await asyncio.sleep(0.1)\n"
+        "    assert not told.done(), told\n"
+        "    (folder / 'views.py').touch()\n"
+        "    print('and another', flush=True)\n"
+        "    changed = await asyncio.wait_for(told, 10)\n"
+        "    await watching.aclose()\n"
+        "    print(json.dumps([path.name for path in changed.code]), file=sys.stderr)\n"
+        "asyncio.run(main())\n"
+    )
+    with output.open("w") as stream:
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(project.folder)],
+            stdout=stream,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+            text=True,
+            timeout=30,
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.strip().endswith('["views.py"]')

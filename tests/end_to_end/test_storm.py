@@ -28,7 +28,7 @@ from .conftest import Emulator, emulating
 pytestmark = pytest.mark.emulated
 
 DOORS = ("http_api", "rest_api", "function_url", "alb")
-THROTTLED = False
+THROTTLED = True
 """Whether a request that finds no free process is refused; else it waits for one."""
 
 SITE = """

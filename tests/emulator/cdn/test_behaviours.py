@@ -116,3 +116,8 @@ def test_every_method_of_http_passes_where_it_may() -> None:
     for method in ("GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"):
         edge.ask(Request(method, "/", body=b"" if method == "GET" else b"body"))
     assert len(edge.asked) == 7
+
+
+def test_the_front_door_gets_the_secret_of_a_project_that_has_one() -> None:
+    assert default_distribution([]).secrets == ()
+    assert default_distribution([], "sesame").secrets == (("x-origin-verify", "sesame"),)
