@@ -156,7 +156,7 @@ class LambdaHandler:
             exc_info=error,
         )  # fmt: skip
         named = f" (request {request_id})" if request_id else ""
-        return limits.explained(500, f"Internal Server Error{named}\n")
+        return limits.explained(500, f"Internal Server Error{named}\n{_shown(error)}")
 
     def _given_up(self, request: HTTPRequest, seconds: float | None, error: limits.DeadlineExceeded) -> HTTPResponse:
         """The answer in place of one that did not come in time."""
@@ -203,3 +203,17 @@ def _leg(application: Callable[..., Any], interface: str | None) -> Leg:
 def _is_asynchronous(application: Callable[..., Any]) -> bool:
     call = getattr(application, "__call__", None)  # noqa: B004 - an instance's __call__ tells, callable() does not
     return inspect.iscoroutinefunction(application) or inspect.iscoroutinefunction(call)
+
+
+def _shown(error: Exception) -> str:
+    """What a page may say of an error that Django's own page for it could not be made of: all, with DEBUG alone.
+
+    A syntax error in the URLconf is one, as that page looks for the view.
+    """
+    from django.conf import settings
+
+    if not (settings.configured and settings.DEBUG):
+        return ""
+    import traceback
+
+    return "\n" + "".join(traceback.format_exception(error))

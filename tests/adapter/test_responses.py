@@ -6,6 +6,7 @@ import base64
 from typing import Any
 
 import pytest
+from django.test import override_settings
 
 from adapter import LambdaHandler
 from tests.project.views import EVERY_BYTE
@@ -110,8 +111,9 @@ def test_djangos_own_error_page_is_passed_on(handler: LambdaHandler, make: Make)
     assert b"<h1>Server Error (500)</h1>" in body(answer)
 
 
+@pytest.mark.parametrize("debug", [True, False])
 def test_an_exception_that_escapes_the_application_is_logged_once_and_answered(
-    make: Make, caplog: pytest.LogCaptureFixture
+    make: Make, caplog: pytest.LogCaptureFixture, debug: bool
 ) -> None:
     def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         raise LookupError("lost")
@@ -119,9 +121,11 @@ def test_an_exception_that_escapes_the_application_is_logged_once_and_answered(
     class Context:
         aws_request_id = "8476a536"
 
-    answer = LambdaHandler(application)(make(path="/x/"), Context())
+    with override_settings(DEBUG=debug):
+        answer = LambdaHandler(application)(make(path="/x/"), Context())
     assert answer["statusCode"] == 500
     assert b"8476a536" in body(answer)
+    assert (b"LookupError: lost" in body(answer)) is debug
     (record,) = caplog.records
     assert record.exc_info is not None
     assert "LookupError: lost" in caplog.text

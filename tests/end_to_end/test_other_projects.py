@@ -154,6 +154,8 @@ def test_a_syntax_error_is_told_and_put_right_without_a_restart(tmp_path: Path) 
             site.wait_for("mysite/urls.py changed")
             answer = send(site.port)
         assert answer.status == 500
+        # In the page, too: Django's own can't be made, as it looks for the view.
+        assert b"SyntaxError: " in answer.body
         assert f'{urls}", line {len(whole.splitlines()) + 2}' in site.output
 
         with told(site, "mysite/urls.py changed"):
