@@ -19,7 +19,7 @@ run: $(VENV)/.run
 	@cd $(SAMPLE) && exec $(abspath $(BIN))/django-faas emulate --port $(PORT)
 
 # Two halves at a time, as many tests wait for processes of their own; what starts whole sites is one of them.
-SITES := tests/emulator tests/end_to_end tests/samples
+SITES := tests/emulator/function $(wildcard tests/emulator/test_*.py) tests/end_to_end tests/samples
 
 test: $(VENV)/.dev
 ifdef ARGS
