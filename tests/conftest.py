@@ -7,6 +7,7 @@ import os
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.project.settings"
 
 import django
+from hypothesis import settings
 
 from tests.postgresql import postgresql  # noqa: F401 - a fixture for all tests
 
@@ -14,3 +15,7 @@ django.setup()
 
 # The processes that tests start are given settings of their own, or must find them by themselves.
 del os.environ["DJANGO_SETTINGS_MODULE"]
+
+# How long an example takes says more of what else this machine does than of what is tested.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
