@@ -177,7 +177,7 @@ class Emulation:
             specs[name] = specify(
                 variables.told(function, own),
                 self._folder,
-                {**variables.of_lambda(self._folder, common), **own},
+                variables.of_lambda(self._folder, common),
                 runtime=options.runtime,
                 freeze=options.freeze,
                 enforce_memory=options.memory_limit and name in fronted,
