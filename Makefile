@@ -18,7 +18,8 @@ run: $(VENV)/.run
 	@cd $(SAMPLE) && $(abspath $(BIN))/python manage.py prepare
 	@cd $(SAMPLE) && exec $(abspath $(BIN))/django-faas emulate --port $(PORT)
 
-# Two halves at a time, as many tests wait for processes of their own; what starts whole sites is one of them.
+# Two halves at a time, as many tests wait for processes of their own; what starts whole sites is one of them. What has
+# failed is printed last, where a log that is cut short still has it.
 SITES := tests/emulator/function $(wildcard tests/emulator/test_*.py) tests/end_to_end tests/samples
 
 test: $(VENV)/.dev
@@ -26,8 +27,10 @@ ifdef ARGS
 	@$(PYTEST) $(ARGS)
 else
 	@$(PYTEST) -p no:cacheprovider $(SITES) >$(VENV)/sites.log 2>&1 & sites=$$!; \
-	$(PYTEST) tests $(SITES:%=--ignore=%); rest=$$?; \
-	wait $$sites; status=$$?; cat $(VENV)/sites.log; exit $$((status ? status : rest))
+	{ $(PYTEST) tests $(SITES:%=--ignore=%) 2>&1; echo $$? >$(VENV)/rest.status; } | tee $(VENV)/rest.log; \
+	wait $$sites; status=$$?; cat $(VENV)/sites.log; rest=$$(cat $(VENV)/rest.status); \
+	test $$rest = 0 || sed -n '/= \(FAILURES\|ERRORS\) =/,$$p' $(VENV)/rest.log; \
+	exit $$((status ? status : rest))
 endif
 
 # Django's own tests, every request of their client travelling as an event: make django-suite DOOR=alb INTERFACE=asgi

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
+from static_sync.affinity import one_processor
 from static_sync.exceptions import (
     AccessDeniedError,
     BucketError,
@@ -45,6 +46,8 @@ _LARGE_AT_A_TIME = 4
 # is near, a hundred where its answers take long. What a step takes of the processor, in seconds:
 _AT_FIRST = 4
 _BUSY = 0.0002
+# From this size on, in bytes, a step is mostly hashing and encryption, which more than one processor can do.
+_HEAVY = 1 << 18
 
 
 class Failure(NamedTuple):
@@ -100,7 +103,9 @@ def transfer(plan: Plan, store: Store, workers: int, compressor: Compressor | No
             # small ones take, before any, tells how far the service is.
             steps = sorted(stage, key=lambda step: step.file.size, reverse=True)
             steps = steps[-_AT_FIRST:] + steps[:-_AT_FIRST]
-            _Crew(steps, _Carrier(store, compressor), outcome, progress).work(min(workers, len(steps)))
+            heavy = compressor is not None or sum(step.file.size for step in steps) > len(steps) * _HEAVY
+            with nullcontext() if heavy else one_processor():
+                _Crew(steps, _Carrier(store, compressor), outcome, progress).work(min(workers, len(steps)))
     finally:
         progress.end()
     return outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.project.settings"
 
@@ -15,6 +16,9 @@ django.setup()
 
 # The processes that tests start are given settings of their own, or must find them by themselves.
 del os.environ["DJANGO_SETTINGS_MODULE"]
+
+# A shell that starts a command in the background has it ignore Ctrl-C, and the processes that tests start would, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says more of what else this machine does than of what is tested.
 settings.register_profile("untimed", deadline=None)

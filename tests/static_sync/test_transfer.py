@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -146,6 +148,31 @@ def test_more_at_once_where_the_service_is_far(steps: list[Step], monkeypatch: p
     # Whatever else this machine does: a service that takes no time.
     monkeypatch.setattr("static_sync.transfer.time", SimpleNamespace(monotonic=lambda: 0.0))
     assert most_at_once(steps, workers=128, seconds=0.01) == 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system says which processors a thread may have")
+@pytest.mark.parametrize("kind", ["small", "large", "compressed"])
+def test_threads_share_a_processor_where_requests_are_small(steps: list[Step], kind: str) -> None:
+    allowed = os.sched_getaffinity(0)
+    if len(allowed) == 1:
+        pytest.skip("there is one processor")
+    store = MemoryStore()
+    seen: set[frozenset[int]] = set()
+    store.before = lambda _method, _key: seen.add(frozenset(os.sched_getaffinity(0)))
+    if kind == "large":
+        path = Path(steps[0].file.path)
+        path.write_bytes(b"x" * (1 << 18) + b"y")
+        md5 = hashlib.md5(path.read_bytes()).hexdigest()
+        steps = [step._replace(file=step.file._replace(size=path.stat().st_size, md5=md5)) for step in steps]
+    compressor = Halves() if kind == "compressed" else None
+    plan = Plan(tuple(steps), 0, 0, (), Found())
+    assert transfer(plan, store, 4, compressor, NO_PROGRESS).complete  # type: ignore[arg-type]
+    assert os.sched_getaffinity(0) == allowed
+    if kind == "small":
+        assert {len(processors) for processors in seen} == {1}
+        assert all(processors <= allowed for processors in seen)
+    else:
+        assert seen == {frozenset(allowed)}
 
 
 @pytest.mark.parametrize("size", [10, (1 << 20) + 10])
