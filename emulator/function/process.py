@@ -10,10 +10,12 @@ import subprocess
 import termios
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 _LONGEST_LINE = 64 * 1024
-_LAST_WORDS = 0.3  # seconds that the pipe of a process that has ended is read on
+_READ = 64 * 1024
+# What a pipe can be made to hold by whoever has no special rights: https://man7.org/linux/man-pages/man7/pipe.7.html
+_PIPE = 1024 * 1024
 
 
 class Watcher(Protocol):
@@ -35,13 +37,13 @@ class Watcher(Protocol):
 class Process(asyncio.SubprocessProtocol):
     """A process from `start` until its watcher hears that it has exited."""
 
-    def __init__(self, watcher: Watcher, restore: Callable[[], None] | None = None) -> None:
+    def __init__(self, watcher: Watcher, output: int | None, restore: Callable[[], None] | None) -> None:
         self.pid = 0
         self._watcher = watcher
+        self._output = output
         self._restore = restore
         self._transport: asyncio.SubprocessTransport | None = None
         self._rest = b""
-        self._straggler: asyncio.TimerHandle | None = None
 
     @classmethod
     async def start(
@@ -58,15 +60,28 @@ class Process(asyncio.SubprocessProtocol):
         With ``terminal`` it has this process's standard input and output, and its lines are not reported. It is in a
         session of its own all the same: Ctrl-C goes to the emulator alone, which then ends it.
         """
-        # One pipe for both outputs keeps their lines in the order they were written in.
-        streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
-        restore = None
-        if terminal:
-            streams = {"stdin": None, "stdout": None, "stderr": None}
-            restore = _keep_terminal()
-        await asyncio.get_running_loop().subprocess_exec(
-            lambda: cls(watcher, restore), *command, cwd=folder, env=variables, start_new_session=True, **streams
-        )
+        restore = _keep_terminal() if terminal else None
+        # One pipe for both outputs keeps their lines in the order they were written in. It is not the event loop's own,
+        # as `read_on` has to read it at once.
+        output, theirs = (None, None) if terminal else os.pipe()
+        process = cls(watcher, output, restore)
+        try:
+            await asyncio.get_running_loop().subprocess_exec(
+                lambda: process,
+                *command,
+                stdin=None if terminal else subprocess.DEVNULL,
+                stdout=theirs,
+                stderr=theirs,
+                cwd=folder,
+                env=variables,
+                start_new_session=True,
+            )
+        except BaseException:
+            process._close()
+            raise
+        finally:
+            if theirs is not None:
+                os.close(theirs)
 
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal to the whole group."""
@@ -75,51 +90,62 @@ class Process(asyncio.SubprocessProtocol):
 
     def read_on(self) -> None:
         """Reports what is in the pipe by now: it was written before whatever the process has done since."""
-        pipe = self._transport.get_pipe_transport(1) if self._transport is not None else None
-        if pipe is None or pipe.is_closing():
-            return
-        file = pipe.get_extra_info("pipe").fileno()
-        with contextlib.suppress(BlockingIOError):
-            while data := os.read(file, 65536):
-                self.pipe_data_received(1, data)
+        # No more than a pipe holds: who writes all the time must not keep the emulator from everything else.
+        for _ in range(_PIPE // _READ):
+            if not self._read():
+                break
 
-    # What asyncio tells
+    # What the event loop tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.SubprocessTransport, transport)
         self.pid = self._transport.get_pid()
+        if self._output is not None:
+            os.set_blocking(self._output, False)
+            asyncio.get_running_loop().add_reader(self._output, self._read)
         self._watcher.started(self)
 
-    def pipe_data_received(self, fd: int, data: bytes) -> None:  # noqa: ARG002
+    def process_exited(self) -> None:
+        # Whatever it had started goes with it, as the whole sandbox does on AWS; what has left the process group may
+        # hold the pipe open for ever.
+        self.signal(signal.SIGKILL)
+        self.read_on()
+        self._close()
+        if self._restore is not None:
+            self._restore()
+        code = None
+        if self._transport is not None:
+            code = self._transport.get_returncode()
+            self._transport.close()
+        self._watcher.exited(code or 0)
+
+    def _read(self) -> bool:
+        """Reports what one read gives; whether there may be more."""
+        if self._output is None:
+            return False
+        try:
+            data = os.read(self._output, _READ)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._close()
+            return False
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > _LONGEST_LINE:
             lines.append(self._rest)
             self._rest = b""
         for line in lines:
             self._write(line)
-
-    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002
-        rest, self._rest = self._rest, b""
-        self._write(rest)
-
-    def process_exited(self) -> None:
-        # Whatever it had started goes with it, as the whole sandbox does on AWS.
-        self.signal(signal.SIGKILL)
-        # Its last words are still in the pipe; a child that left the process group may hold that open for ever.
-        self._straggler = asyncio.get_running_loop().call_later(_LAST_WORDS, self._close)
-
-    def connection_lost(self, _exc: Exception | None) -> None:
-        if self._straggler is not None:
-            self._straggler.cancel()
-        self._close()
-        if self._restore is not None:
-            self._restore()
-        code = self._transport.get_returncode() if self._transport is not None else None
-        self._watcher.exited(code or 0)
+        return True
 
     def _close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
+        """The end of the output; its last line may lack an end."""
+        if self._output is not None:
+            asyncio.get_running_loop().remove_reader(self._output)
+            os.close(self._output)
+            self._output = None
+            rest, self._rest = self._rest, b""
+            self._write(rest)
 
     def _write(self, line: bytes) -> None:
         # AWS's client writes the lines of one traceback with a carriage return and no-break spaces, to keep them one
