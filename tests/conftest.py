@@ -8,7 +8,7 @@ import signal
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.project.settings"
 
 import django
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.postgresql import postgresql  # noqa: F401 - a fixture for all tests
 
@@ -21,5 +21,5 @@ del os.environ["DJANGO_SETTINGS_MODULE"]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says more of what else this machine does than of what is tested.
-settings.register_profile("untimed", deadline=None)
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")

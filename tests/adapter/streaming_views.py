@@ -110,7 +110,7 @@ async def async_slow(request: HttpRequest) -> StreamingHttpResponse:
 
 
 def sync_silent(request: HttpRequest) -> HttpResponse:
-    time.sleep(0.8)
+    time.sleep(2)
     return HttpResponse("too late")
 
 

@@ -379,7 +379,7 @@ def test_a_view_that_is_too_slow_for_its_first_byte_gets_a_504(
 ) -> None:
     started = time.monotonic()
     prelude, body = read(begun(django, event(path=f"/{interface}/silent/"), Context(0.8)))
-    assert time.monotonic() - started < 0.75
+    assert time.monotonic() - started < 1.5
     assert prelude["statusCode"] == 504
     assert b"took too long" in body
     assert len(finished) == 1
@@ -398,7 +398,7 @@ def test_a_view_that_is_too_slow_on_the_way_is_broken_off(
     with pytest.raises(DeadlineExceeded):
         next(stream)
     stream.close()
-    assert time.monotonic() - started < 0.75
+    assert time.monotonic() - started < 1.5
     assert streaming_views.log == ["ended"]
     assert len(finished) == 1
     assert get(django, "/whole/")[1] == b"whole"
@@ -414,10 +414,10 @@ def test_a_synchronous_view_by_asgi_is_not_waited_for_past_the_deadline(
     ):
         started = time.monotonic()
         assert b"took too long" in body(handler(event(path="/sync/silent/"), Context(0.6)))
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 1.5  # the view takes 2 s
         assert len(finished) == 1
         assert body(handler(event(path="/whole/"), Context())) == b"whole"
-        time.sleep(0.7)
+        time.sleep(1.9)
         for _ in range(2):
             assert body(handler(event(path="/whole/"), Context())) == b"whole"
 

@@ -54,7 +54,7 @@ def test_what_the_function_sends_arrives_at_once(tmp_path: Path, door: str) -> N
         started = time.perf_counter()
         (tmp_path / "first").touch()
         assert await asyncio.wait_for(reader.readexactly(8), 5) == b"3\r\none\r\n"
-        assert time.perf_counter() - started < 0.5
+        assert time.perf_counter() - started < 2
         (tmp_path / "second").touch()
         assert await asyncio.wait_for(reader.readexactly(13), 5) == b"3\r\ntwo\r\n0\r\n\r\n"
         # The connection is good for more.

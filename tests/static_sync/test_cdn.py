@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -434,11 +435,17 @@ def test_nobody_there(cdn: CloudFront, monkeypatch: pytest.MonkeyPatch) -> None:
         cdn.invalidate(ONE)
 
 
-def test_waiting_ends_with_its_time(cloudfront: StubCloudFront) -> None:
+def test_waiting_ends_with_its_time(cloudfront: StubCloudFront, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr("static_sync.cdn.time", SimpleNamespace(monotonic=lambda: clock[0]))
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+
     cloudfront.status = "InProgress"
-    with CloudFront(DISTRIBUTION) as cdn:
-        assert cdn.wait("I1", timeout=1, every=0.1) is False
-    assert 2 <= cloudfront.polls <= 11
+    with CloudFront(DISTRIBUTION, sleep=sleep) as cdn:
+        assert cdn.wait("I1", timeout=12, every=5) is False
+    assert (cloudfront.polls, clock) == (3, [1010.0])
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (404, "NoSuchInvalidation")])

@@ -52,7 +52,7 @@ def test_requests_at_the_same_time_get_processes_of_their_own_up_to_the_limit(tm
         await asyncio.sleep(0)
         started = time.perf_counter()
         error = await failure(function())
-        assert time.perf_counter() - started < 0.2
+        assert time.perf_counter() - started < 2  # nobody waits for the others
         assert error.failure is Failure.THROTTLED
         assert "no more than 3 at once" in str(error)
         assert "--concurrency" in str(error)

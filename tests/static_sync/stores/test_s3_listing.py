@@ -51,14 +51,14 @@ def test_the_pieces_are_asked_for_at_once(stub: StubS3, store: S3Store) -> None:
 
     def slow(prefix: str, after: str = "") -> bytes:
         stub.lock.release()
-        time.sleep(0.1)
+        time.sleep(0.3)
         stub.lock.acquire()
         return original(prefix, after)
 
     stub.listing = slow  # type: ignore[method-assign]
     started = time.monotonic()
     assert len(store.listing(keys)) == 8000
-    assert time.monotonic() - started < 0.5  # 0.8 s one after the other
+    assert time.monotonic() - started < 1.8  # 2.4 s one after the other
     assert len(stub.requests) == 8
 
 
