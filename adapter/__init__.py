@@ -7,6 +7,7 @@ from .exceptions import (
     EventError,
     MalformedEventError,
     RuntimeAPIError,
+    ServiceError,
     UnknownEventError,
 )
 from .handler import LambdaHandler
@@ -20,6 +21,7 @@ __all__ = [
     "LambdaHandler",
     "MalformedEventError",
     "RuntimeAPIError",
+    "ServiceError",
     "UnknownEventError",
     "after_response",
     "current_invocation",

@@ -31,11 +31,16 @@ def load(interface: str, serve: Callable[[Any], Served]) -> Served:
     """What ``serve`` makes of the project's application by ``interface``, with the INIT phase around it.
 
     Nothing here knows of events: a server of whatever kind can be started in the same way. Reads
-    ``DJANGO_SETTINGS_MODULE``; raises `ConfigurationError` when that, or the interface, names something that is not
-    there. What the project's own code raises passes through unchanged.
+    ``DJANGO_SETTINGS_MODULE``, and ``FAAS_SECRETS_PATH`` for more of the environment; raises `ConfigurationError` when
+    one of them, or the interface, names something that is not there, and `ServiceError` when SSM does not answer. What
+    the project's own code raises passes through unchanged.
     """
     if interface not in _APPLICATIONS:
         raise ConfigurationError(f"FAAS_INTERFACE is {interface!r}; it can be 'wsgi' (the default) or 'asgi'.")
+    if os.environ.get("FAAS_SECRETS_PATH"):
+        from . import secrets
+
+        secrets.load(os.environ)
     plan = priming.Plan.from_environment(os.environ)
     started = time.perf_counter()
     with priming.garbage_deferred(plan):

@@ -2,12 +2,16 @@
 
 AdapterError
 ├── ConfigurationError      the environment or the settings name something that is not there
+├── ServiceError            a service of AWS can't be reached, or refuses
 ├── EventError
 │   ├── UnknownEventError   the event is of no kind the adapter serves
 │   └── MalformedEventError the event's kind is known, one of its fields is not what that kind promises
+├── MessageError            a queue's message names no task that can be run here
+├── CommandFailed           a scheduled command has ended with an error
 ├── AnswerError             the application's answer can't pass through the front door; the client gets a 500 instead
 ├── RuntimeAPIError         the function service did not answer as its protocol says
-└── RuntimeFault            an event or an answer that the runtime can't turn into what the other side takes
+├── RuntimeFault            an event or an answer that the runtime can't turn into what the other side takes
+└── UnsupportedTask         SQS can't carry a task as it is (in `adapter.tasks`, as it is Django's InvalidTask, too)
 """
 
 from __future__ import annotations
@@ -24,6 +28,14 @@ class ConfigurationError(AdapterError):
     """A setting or an environment variable names something that can't be used."""
 
 
+class ServiceError(AdapterError):
+    """A service of AWS can't be reached, or refuses; ``code`` is the service's own, empty where it gave none."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class RuntimeAPIError(AdapterError):
     """The Runtime API answered with something its protocol does not allow here."""
 
@@ -37,28 +49,43 @@ class RuntimeFault(AdapterError):
 
 
 class EventError(AdapterError):
-    """An event can't be turned into an HTTP request; the invocation fails, the environment lives on."""
+    """An event can't be turned into what it asks for; the invocation fails, the environment lives on."""
 
 
 class UnknownEventError(EventError):
-    """The event carries the marks of no front door."""
+    """The event carries the marks of no front door and of no trigger; ``hint`` says more where more is known."""
 
-    def __init__(self, event: object) -> None:
+    def __init__(self, event: object, hint: str = "") -> None:
         super().__init__(
-            f"No front door sends an event like this one: {outline(event)}. An event of an HTTP API or a function URL "
-            "has requestContext.http, a load balancer's has requestContext.elb, a REST API's has httpMethod and path. "
-            "In the Lambda console's test dialogue, choose the template 'API Gateway HTTP API' or 'AWS Proxy'."
+            f"No front door and no trigger sends an event like this one: {outline(event)}. An event of an HTTP API or "
+            "a function URL has requestContext.http, a load balancer's has requestContext.elb, a REST API's has "
+            "httpMethod and path; a queue's has Records of SQS, a management command a list under manage, a deployment "
+            "LifecycleEventHookExecutionId. In the Lambda console's test dialogue, choose the template 'API Gateway "
+            f"HTTP API' or 'AWS Proxy'.{hint and ' '}{hint}"
         )
 
 
 class MalformedEventError(EventError):
-    """A field of the event is not what its front door promises."""
+    """A field of the event is not what its ``sender`` promises; ``remedy`` is for events that people write."""
 
-    def __init__(self, door: str, problem: str, event: object) -> None:
+    def __init__(
+        self,
+        sender: str,
+        problem: str,
+        event: object,
+        remedy: str = "Send it as it was made, whole and unchanged.",
+    ) -> None:
         super().__init__(
-            f"This looks like an event of the front door {door}, but {problem}. What arrived: {outline(event)}. "
-            "Send the event as the front door made it, whole and unchanged."
+            f"This looks like an event of {sender}, but {problem}. What arrived: {outline(event)}. {remedy}"
         )
+
+
+class MessageError(AdapterError):
+    """A message names no task that can be run here; the queue keeps it, or hands it to its dead-letter queue."""
+
+
+class CommandFailed(AdapterError):
+    """A command that nobody waits for has ended with an error: the invocation fails, so that somebody hears of it."""
 
 
 class AnswerError(AdapterError):

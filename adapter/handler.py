@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
 from . import database, front_doors, invocation, limits, logs, origin
 from .afterwards import afterwards
-from .exceptions import AnswerError, ConfigurationError
+from .exceptions import AnswerError, ConfigurationError, UnknownEventError
 from .http import HTTPRequest, HTTPResponse, StreamedResponse
 from .options import Options
 from .streaming import Stream
@@ -53,8 +53,9 @@ class LambdaHandler:
     """A Lambda handler for a WSGI or ASGI application.
 
     ``handler(event, context)`` reads the event of whichever front door sent it, calls the application once and returns
-    the answer in that front door's form. An event that can't be read raises `EventError`: the invocation fails and its
-    message says what arrived. An exception that escapes the application becomes a 500, logged once.
+    the answer in that front door's form. Only an event of no front door is tried as a trigger's: messages of a queue,
+    a management command, a schedule, a deployment. An event that can't be read raises `EventError`: the invocation
+    fails and its message says what arrived. An exception that escapes the application becomes a 500, logged once.
 
     ``interface`` is needed only for an application that is neither an ``async def`` nor an object whose ``__call__``
     is one, yet speaks ASGI. ``options`` are read from the environment where none are given.
@@ -64,7 +65,8 @@ class LambdaHandler:
         self, application: Callable[..., Any], *, interface: Interface | None = None, options: Options | None = None
     ) -> None:
         self._options = Options.from_environment(os.environ) if options is None else options
-        self._guarded = bool(self._options.origin_secrets or self._options.trusted_proxies or self._options.remote_user)
+        given = self._options
+        self._guarded = bool(given.origin_secrets or given.trusted_proxies or given.origin_path or given.remote_user)
         self._leg = _leg(application, interface)
         if self._options.streams and not isinstance(self._leg, WSGILeg):
             from . import iteration
@@ -72,7 +74,15 @@ class LambdaHandler:
             iteration.install()
 
     def __call__(self, event: Any, context: Any = None) -> dict[str, Any]:
-        door = front_doors.recognise(event)
+        door: FrontDoor | None
+        try:
+            door = front_doors.recognise(event)
+        except UnknownEventError:
+            door = None
+        if door is None:
+            from . import triggers
+
+            return triggers.answer(event, context)
         request = front_doors.read(door, event, context)
         at_hand = invocation.begin(context, request)
         if self._options.streams and door.STREAMS and getattr(context, "streams", False):
@@ -143,6 +153,8 @@ class LambdaHandler:
                 logger.warning("%s %s refused: it did not come through the CDN", request.method, request.path)
                 return limits.explained(403, "This site is reached through its own address only.\n")
             request.client = origin.viewer_address(request, options.trusted_proxies, verified)
+            if options.origin_path:
+                origin.leave_out(request, options.origin_path)
             if options.remote_user:
                 request.user = door.user(request.event)
                 request.take("remote-user")

@@ -16,6 +16,8 @@ class Options:
     ``origin_secrets`` (``FAAS_ORIGIN_SECRET``, comma-separated, two while one replaces the other): values of the header
     ``X-Origin-Verify`` that the CDN adds; a request with none of them gets a 403.
     ``trusted_proxies`` (``FAAS_TRUSTED_PROXIES``): how many proxies stand between the viewer and the front door.
+    ``origin_path`` (``FAAS_ORIGIN_PATH``): the path that the CDN puts before the visitor's, such as a REST API's
+    ``/live``; no address that the application makes has it.
     ``remote_user`` (``FAAS_REMOTE_USER=1``): hand the user that the front door's authorizer found on as REMOTE_USER.
     ``health_check_path`` (``FAAS_HEALTH_CHECK_PATH``): the path at which a load balancer's health check is answered
     without Django; every path when empty. ``health_check_status`` (``FAAS_HEALTH_CHECK_STATUS``): with what.
@@ -28,6 +30,7 @@ class Options:
 
     origin_secrets: tuple[bytes, ...] = ()
     trusted_proxies: int = 0
+    origin_path: str = ""
     remote_user: bool = False
     health_check_path: str = ""
     health_check_status: int = 200
@@ -42,6 +45,7 @@ class Options:
         return cls(
             origin_secrets=tuple(secret.strip().encode() for secret in secrets if secret.strip()),
             trusted_proxies=int(_number(environment, "FAAS_TRUSTED_PROXIES", 0)),
+            origin_path=_origin_path(environment),
             remote_user=_switch(environment, "FAAS_REMOTE_USER"),
             health_check_path=environment.get("FAAS_HEALTH_CHECK_PATH", ""),
             health_check_status=int(_number(environment, "FAAS_HEALTH_CHECK_STATUS", 200)),
@@ -67,6 +71,16 @@ def _switch(environment: Mapping[str, str], name: str) -> bool:
     if text not in {"", "0", "1", "false", "true"}:
         raise ConfigurationError(f"{name} is {text!r}; it can be 1 (on) or 0 (off, the default).")
     return text in {"1", "true"}
+
+
+def _origin_path(environment: Mapping[str, str]) -> str:
+    path = environment.get("FAAS_ORIGIN_PATH", "")
+    if path and (not path.startswith("/") or path.endswith("/")):
+        raise ConfigurationError(
+            f"FAAS_ORIGIN_PATH is {path!r}; it begins with a slash and does not end with one, as the origin path of "
+            "the CDN: /live."
+        )
+    return path
 
 
 def _invoke_mode(environment: Mapping[str, str]) -> str:

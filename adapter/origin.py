@@ -19,6 +19,15 @@ def take_secret(request: HTTPRequest, secrets: tuple[bytes, ...]) -> bool:
     return any([hmac.compare_digest(value, secret) for secret in secrets])  # noqa: C419 - all of them, always
 
 
+def leave_out(request: HTTPRequest, path: str) -> None:
+    """Take ``path``, which the CDN has put before the visitor's own, out of the request."""
+    name, raw = request.script_name, request.raw_path
+    if name == path or name.startswith(f"{path}/"):
+        request.script_name = name[len(path) :]
+        if raw is not None and raw.startswith(path):
+            request.raw_path = raw[len(path) :] or "/"
+
+
 def viewer_address(request: HTTPRequest, trusted_proxies: int, verified: bool) -> str:
     """The viewer's address, as far as what names it can be trusted.
 

@@ -123,7 +123,7 @@ def _request(path: str, query: str = "") -> WSGIRequest:
                 value.save = _not_saved
             super().__setattr__(name, value)
 
-    headers = {"host": _host(), "user-agent": "django-faas priming", "x-forwarded-proto": "https"}
+    headers = {"host": allowed_host(), "user-agent": "django-faas priming", "x-forwarded-proto": "https"}
     return Rehearsal(
         environ(
             HTTPRequest(
@@ -147,7 +147,7 @@ def _not_saved(must_create: bool = False) -> None:
     """In place of a session's ``save``."""
 
 
-def _host() -> str:
+def allowed_host() -> str:
     """A name that ALLOWED_HOSTS lets pass."""
     from django.conf import settings
 

@@ -62,4 +62,4 @@ def read(door: FrontDoor, event: dict[str, Any], context: Any) -> HTTPRequest:
         return door.read(event, context)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         problem = first_mismatch(event, door.FIELDS) or f"it can't be read ({type(error).__name__}: {error})"
-        raise MalformedEventError(door.NAME, problem, event) from error
+        raise MalformedEventError(f"the front door {door.NAME}", problem, event) from error

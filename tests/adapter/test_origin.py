@@ -133,16 +133,32 @@ def test_a_form_behind_the_cdn_passes_the_csrf_check_with_the_documented_setting
     assert answer["statusCode"] == status
 
 
+@pytest.mark.parametrize("door", ["rest_api"], indirect=True)
+@pytest.mark.parametrize("application", [wsgi.application, asgi.application])
+@pytest.mark.parametrize(
+    ("path", "requested", "kept"),
+    [("/", "/live/", ""), ("/", "/live", ""), ("/a%20b/", "/live/a%20b/", ""), ("/a/", "/liveness/a/", "/liveness")],
+)
+def test_no_address_has_what_the_cdn_puts_before_the_path(
+    make: Make, application: Any, path: str, requested: str, kept: str
+) -> None:
+    event = make(path=path, requestContext={"path": requested, "stage": "live"})
+    report = seen(event, application, origin_path="/live")
+    assert report["path_info"] == path.replace("%20", " ")
+    assert report["uri"] == f"https://{report['host']}{kept}{path}"
+
+
 def test_every_option_comes_from_the_environment() -> None:
     environment = {
         "FAAS_ORIGIN_SECRET": "new, old,",
         "FAAS_TRUSTED_PROXIES": "2",
+        "FAAS_ORIGIN_PATH": "/live",
         "FAAS_REMOTE_USER": "1",
         "FAAS_HEALTH_CHECK_PATH": "/up/",
         "FAAS_HEALTH_CHECK_STATUS": "204",
         "FAAS_DEADLINE_MARGIN": "1.5",
     }
-    assert Options.from_environment(environment) == Options((b"new", b"old"), 2, True, "/up/", 204, 1.5)
+    assert Options.from_environment(environment) == Options((b"new", b"old"), 2, "/live", True, "/up/", 204, 1.5)
     assert Options.from_environment({}) == Options()
 
 
@@ -151,6 +167,8 @@ def test_every_option_comes_from_the_environment() -> None:
     [
         ("FAAS_TRUSTED_PROXIES", "many"),
         ("FAAS_TRUSTED_PROXIES", "-1"),
+        ("FAAS_ORIGIN_PATH", "live"),
+        ("FAAS_ORIGIN_PATH", "/live/"),
         ("FAAS_REMOTE_USER", "yes"),
         ("FAAS_DEADLINE_MARGIN", "nan"),
     ],
