@@ -150,7 +150,7 @@ class LambdaHandler:
         if self._guarded:
             verified = bool(options.origin_secrets) and origin.take_secret(request, options.origin_secrets)
             if options.origin_secrets and not verified:
-                logger.warning("%s %s refused: it did not come through the CDN", request.method, request.path)
+                logger.warning("%s refused: it did not come through the CDN", request.title)
                 return limits.explained(403, "This site is reached through its own address only.\n")
             request.client = origin.viewer_address(request, options.trusted_proxies, verified)
             if options.origin_path:
@@ -164,7 +164,7 @@ class LambdaHandler:
         """The answer in place of ``error``, which escaped the application."""
         request_id = getattr(request.context, "aws_request_id", None)
         logger.error(
-            "%s %s failed outside the application (request %s)", request.method, request.path, request_id,
+            "%s failed outside the application (request %s)", request.title, request_id,
             exc_info=error,
         )  # fmt: skip
         named = f" (request {request_id})" if request_id else ""
@@ -174,9 +174,9 @@ class LambdaHandler:
         """The answer in place of one that did not come in time."""
         request_id = getattr(request.context, "aws_request_id", None)
         logger.error(
-            "%s %s was given up after %.1f s, %.1f s before the function's time limit (request %s). Raise the "
+            "%s was given up after %.1f s, %.1f s before the function's time limit (request %s). Raise the "
             "function's timeout, or move the work to a queue.",
-            request.method, request.path, seconds, self._options.deadline_margin, request_id,
+            request.title, seconds, self._options.deadline_margin, request_id,
             exc_info=error,
         )  # fmt: skip
         return limits.explained(504, f"The page took too long (request {request_id}).\n")
@@ -191,8 +191,8 @@ class LambdaHandler:
                 limits.check_size(answer, door.NAME, door.RESPONSE_LIMIT)
         except AnswerError as error:
             logger.error(  # noqa: TRY400 - the error says it all
-                "%s %s answered %d, but the answer can't be sent: %s",
-                request.method, request.path, response.status, error,
+                "%s answered %d, but the answer can't be sent: %s",
+                request.title, response.status, error,
             )  # fmt: skip
             explanation = limits.explained(500, f"The answer can't be sent: {error.problem}.\n")
             answer = door.write(explanation, request.event)

@@ -36,6 +36,11 @@ class HTTPRequest:
     context: Any
     user: str | None = None
 
+    @property
+    def title(self) -> str:
+        """Method and path, for a line of the log."""
+        return f"{self.method} {printable(self.path.decode('utf-8', 'backslashreplace'))}"
+
     def take(self, header: str) -> list[str]:
         """Take the header called ``header`` (lower case) out, however it is spelt; the values it had."""
         found = [name for name in self.headers if name.lower() == header]
@@ -65,6 +70,11 @@ class StreamedResponse:
     headers: list[tuple[str, str]]
     first: bytes
     rest: Generator[bytes] | None
+
+
+def printable(path: str) -> str:
+    """``path`` for a line of the log: a client chooses it, and must not be able to write lines of its own."""
+    return path if path.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in path)
 
 
 class Event(Mapping[str, Any]):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TextIO
 
 from .exceptions import ConfigurationError
-from .http import HTTPResponse
+from .http import HTTPResponse, printable
 from .invocation import Invocation, current_invocation
 from .log_lines import JSONFormatter, TextFormatter
 
@@ -123,17 +123,12 @@ def access(invocation: Invocation, status: int, size: int) -> None:
     fields = {
         "method": invocation.method, "path": path, "status": status, "durationMs": milliseconds, "bytes": size,
     }  # fmt: skip
-    arguments = (invocation.method, _printable(path), status, milliseconds, size, ", cold" if invocation.cold else "")
+    arguments = (invocation.method, printable(path), status, milliseconds, size, ", cold" if invocation.cold else "")
     # Made here, as Logger.info() would go through the stack to find out what is known: where it was called.
     record = _access.makeRecord(
         _access.name, logging.INFO, __file__, 0, "%s %s %d in %s ms, %d bytes%s", arguments, None, "access", fields
     )
     _access.handle(record)
-
-
-def _printable(path: str) -> str:
-    """A client chooses its path: it must not be able to write lines of its own."""
-    return path if path.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in path)
 
 
 def add_request_id(response: HTTPResponse, header: str) -> None:

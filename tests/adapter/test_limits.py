@@ -54,7 +54,7 @@ def test_an_answer_over_the_limit_says_so(
     limit = recognise(make()).RESPONSE_LIMIT
     assert f"passes {limit:,} on" in answer["body"]
     (record,) = caplog.records
-    assert "GET b'/report/' answered 200" in record.message
+    assert "GET /report/ answered 200" in record.message
     assert "into the bucket" in record.message
 
 
