@@ -59,6 +59,12 @@ class _Assignment(click.ParamType[tuple[str, str]]):
     help="Take functions, front doors, CDN, queues, schedules and the bucket's notifications from this SAM template.",
 )
 @click.option(
+    "--package",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="ZIP",
+    help="Run this package, as `django-faas build` made it, and nothing else of this machine.",
+)
+@click.option(
     "--parameter",
     "parameters",
     multiple=True,

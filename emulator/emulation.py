@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import socket
+import sys
 import time
 import uuid
 from collections.abc import Coroutine, Mapping
@@ -14,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from . import static, variables, watch
+from . import package, static, variables, watch
 from .access import guard
 from .blueprint import Blueprint, Door
 from .bucket import BucketClient, BucketServer, state_folder
@@ -82,6 +84,7 @@ class Emulation:
 
     async def _start(self) -> None:
         started = time.perf_counter()
+        packed = self._package()
         options = self._options
         blueprint = self._blueprint()
         command_for(options.runtime)  # whether it is there is better known before anything is started
@@ -102,13 +105,16 @@ class Emulation:
         common = variables.of_all(self._folder, options, self.bucket_url, self.url)
         origin = blueprint.functions[blueprint.doors[0].function]
         own = variables.of_function(origin, blueprint, options)
+        if packed is not None:
+            common["DJANGO_SETTINGS_MODULE"] = packed.settings
         project = await inspect(self._folder, {**common, **own})
         state_folder(self._folder)
+        specs = self._specs(blueprint, variables.with_project(common, project) if packed is None else common, packed)
         common = variables.with_project(common, project)
         site = {**common, **own}  # what the project's settings may ask for
 
         service = self._service = FunctionService(
-            self._specs(blueprint, common),
+            specs,
             options.concurrency,
             self._log,
             idle_limit=options.idle,
@@ -116,7 +122,15 @@ class Emulation:
         )
         service.start(origin.name)
         place = options.endpoint_url or "emulated"
-        files = static.StaticFiles(project, options.bucket, self.bucket_url, site, place=place, state=self._state)
+        files = static.StaticFiles(
+            project,
+            options.bucket,
+            self.bucket_url,
+            site,
+            place=place,
+            state=self._state,
+            source=None if packed is None else packed.static,
+        )
         starting.append(self._background(self._sync(files)))
         await asyncio.gather(*starting)
         await service.settled()
@@ -152,6 +166,20 @@ class Emulation:
             self._background(self._reload(project, files))
         self._tell(blueprint, project, site["FAAS_INTERFACE"], time.perf_counter() - started)
 
+    def _package(self) -> package.Package | None:
+        """The package that is to be run, if any; what it can't be run with is refused."""
+        options = self._options
+        if options.package is None:
+            return None
+        if options.runtime != "own" or options.debugpy is not None:
+            wrong = "--runtime awslambdaric" if options.runtime != "own" else "--debugpy"
+            raise EmulatorError(f"{wrong} needs what no package has: leave it out, or leave --package out.")
+        found = package.read(options.package)
+        by_package = options.interface is None and options.template is None
+        interface = found.interface if by_package else options.interface
+        self._options = dataclasses.replace(options, interface=interface, reload=False)
+        return found
+
     def _blueprint(self) -> Blueprint:
         options = self._options
         found = None
@@ -165,10 +193,19 @@ class Emulation:
         blueprint = options.applied_to(found)
         for note in blueprint.notes:
             self._log.caution(note)
+        secrets = any(variables.SECRETS_PATH in function.variables for function in blueprint.functions.values())
+        if secrets and options.endpoint_url is None:
+            self._log.note("Parameter Store is not read here: what functions have from there, set in this shell.")
         return blueprint
 
-    def _specs(self, blueprint: Blueprint, common: Mapping[str, str]) -> dict[str, FunctionSpec]:
+    def _specs(
+        self, blueprint: Blueprint, common: Mapping[str, str], packed: package.Package | None = None
+    ) -> dict[str, FunctionSpec]:
         options = self._options
+        folder, started = self._folder, variables.of_lambda(self._folder, common)
+        if packed is not None:
+            folder = packed.unpack(self._state)
+            started = variables.of_package(started, packed, folder)
         fronted = {door.function for door in blueprint.doors}
         specs = {}
         for name, function in blueprint.functions.items():
@@ -176,8 +213,9 @@ class Emulation:
             debugging = options.debugging and name == blueprint.doors[0].function
             specs[name] = specify(
                 variables.told(function, own),
-                self._folder,
-                variables.of_lambda(self._folder, common),
+                folder,
+                started,
+                python=(sys.executable,) if packed is None else packed.command,
                 runtime=options.runtime,
                 freeze=options.freeze,
                 enforce_memory=options.memory_limit and name in fronted,
@@ -329,7 +367,8 @@ class Emulation:
             places += [Place(f"queue {name}", url, "") for name, url in self._triggers.queue_urls.items()]
         places.append(Place("console", f"{self.url}/.faas/", "each invocation, live"))
         mode = ", response_stream" if streams else ""
-        title = f"{project.settings}, {interface}, {options.runtime} runtime{mode}"
+        code = "" if options.package is None else f", {options.package}"
+        title = f"{project.settings}, {interface}, {options.runtime} runtime{mode}{code}"
         if project.static_note is not None:
             log.caution(f"No static files are served: {project.static_note}.")
         if streams and options.runtime != "own":

@@ -2,6 +2,7 @@
 
 EmulatorError
 ├── ProjectError        there is no usable Django project where the emulator was started
+├── PackageError        a built package is not whole, or can't run on this machine
 ├── UnknownFrontDoor    no front door has the name that was given (front_doors)
 ├── InvalidStage        no API can have a stage of that name (front_doors.stages)
 ├── InvalidRoute        no API could have this route, or the door has no routes (front_doors.routes)
@@ -20,6 +21,10 @@ class EmulatorError(Exception):
 
 class ProjectError(EmulatorError):
     """The folder holds no Django project that can be started; says what was found and what to do."""
+
+
+class PackageError(EmulatorError):
+    """A built package is not whole, or can't run on this machine."""
 
 
 class PortInUse(EmulatorError):

@@ -18,11 +18,13 @@ class Options:
     """What can be chosen; times in seconds, ``memory`` in MB, ``port`` 0 for free ports throughout.
 
     None is what the template says, or else the default. ``debug`` is for one environment in the foreground, and
-    ``debugpy`` the port on which it waits for a debugger.
+    ``debugpy`` the port on which it waits for a debugger. ``package`` is a zip
+    whose code runs in place of the project's.
     """
 
     front_doors: tuple[str, ...] = ()
     template: Path | None = None
+    package: Path | None = None
     parameters: tuple[tuple[str, str], ...] = ()
     host: str = "127.0.0.1"
     port: int = 8000

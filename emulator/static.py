@@ -28,11 +28,20 @@ class StaticFiles:
     """
 
     def __init__(
-        self, project: Project, bucket: str, endpoint: str, variables: Mapping[str, str], *, place: str, state: Path
+        self,
+        project: Project,
+        bucket: str,
+        endpoint: str,
+        variables: Mapping[str, str],
+        *,
+        place: str,
+        state: Path,
+        source: Path | None = None,
     ) -> None:
         """``place`` names the service behind ``endpoint`` from one run to the next; its port may change.
 
-        What was uploaded is set down in the folder ``state``.
+        What was uploaded is set down in the folder ``state``. ``source`` has the static files where they have been
+        collected already.
         """
         self._project = project
         self._bucket = bucket
@@ -40,6 +49,7 @@ class StaticFiles:
         self._endpoint = endpoint
         self._variables = variables
         self._state = state
+        self._collected = () if source is None else ("--source", str(source))
         self._one_at_a_time = asyncio.Lock()
 
     async def sync(self) -> str | None:
@@ -50,7 +60,7 @@ class StaticFiles:
         async with self._one_at_a_time:
             said = None
             if self._project.static_path is not None:
-                said = await self._run(self._project.static_path)
+                said = await self._run(self._project.static_path, *self._collected)
             await self._sync_media()
             return said
 

@@ -18,6 +18,9 @@ from .project import Project
 if TYPE_CHECKING:
     from static_sync.stores.s3.credentials import Identity
 
+    from .package import Package
+
+SECRETS_PATH = "FAAS_SECRETS_PATH"
 _REGION = "us-east-1"
 
 
@@ -46,7 +49,7 @@ def of_all(folder: Path, options: Options, bucket_url: str, url: str) -> dict[st
         "AWS_ENDPOINT_URL_CLOUDFRONT": f"{url}/.faas/cloudfront",
         "FAAS_MEDIA_BUCKET": options.bucket,
         "FAAS_INTERFACE": options.interface or own.get("FAAS_INTERFACE") or "wsgi",
-        "PYTHONPATH": _import_path(folder),
+        "PYTHONPATH": import_path(folder),
     }
 
 
@@ -60,6 +63,7 @@ def of_function(function: Function, blueprint: Blueprint, options: Options) -> d
         and not name.startswith("AWS_")
         and name != "FAAS_MEDIA_BUCKET"
         and not (name == "FAAS_INTERFACE" and options.interface)
+        and not (name == SECRETS_PATH and options.endpoint_url is None)  # nobody here answers for SSM
     }
     return {**kept, "FAAS_INVOKE_MODE": "response_stream" if streams else "buffered"}
 
@@ -72,6 +76,21 @@ def told(function: Function, own: Mapping[str, str]) -> Function:
 def of_lambda(folder: Path, common: Mapping[str, str]) -> dict[str, str]:
     """``common`` with what the service itself sets for every function."""
     return {**common, **lambda_variables(folder, common["AWS_REGION"])}
+
+
+def of_package(common: Mapping[str, str], package: Package, folder: Path) -> dict[str, str]:
+    """`of_lambda`'s, for a package's code in ``folder``: its Python finds nothing else, and writes nothing there."""
+    kept = {name: value for name, value in common.items() if not name.startswith("PYTHON")}
+    return {
+        **kept,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{package.version}",
+        "DJANGO_SETTINGS_MODULE": package.settings,
+        "LAMBDA_TASK_ROOT": str(folder),
+        "PYTHONPATH": str(folder),
+        # Whoever is root may write where nobody may.
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 def with_project(common: Mapping[str, str], project: Project) -> dict[str, str]:
@@ -102,7 +121,7 @@ def queue_service(options: Options, bucket_url: str, region: str) -> tuple[str, 
     return endpoint, find_identity(region, custom_endpoint=True)
 
 
-def _import_path(folder: Path) -> str:
+def import_path(folder: Path) -> str:
     """The project, what the user's PYTHONPATH holds, and this distribution where it runs from a checkout."""
     parts = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
     root = Path(__file__).parents[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,6 +55,7 @@ def specify(
     folder: Path,
     variables: Mapping[str, str],
     *,
+    python: Sequence[str] = (sys.executable,),
     runtime: str = "own",
     freeze: bool = True,
     enforce_memory: bool = False,
@@ -63,14 +64,15 @@ def specify(
 ) -> FunctionSpec:
     """The spec of a blueprint's function; ``variables`` are what all functions have, `lambda_variables` among them.
 
-    With ``debug`` time does not count: no limit ends what stands at a breakpoint. With a ``debug_port`` debugpy listens
-    there. Raises `EmulatorError` where the runtime or the debugger is not installed.
+    ``python`` is how the command line begins. With ``debug`` time does not count: no limit ends what stands at a
+    breakpoint. With a ``debug_port`` debugpy listens there. Raises `EmulatorError` where the runtime or the debugger is
+    not installed.
     """
     debug = debug or debug_port is not None
     init_limit = max(_SNAPSTART_INIT_LIMIT, function.timeout) if function.snapstart else INIT_LIMIT
     return FunctionSpec(
         folder,
-        command_for(runtime, function.handler, debug_port),
+        command_for(runtime, function.handler, debug_port, python),
         {
             **variables,
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
@@ -91,8 +93,10 @@ def specify(
     )
 
 
-def command_for(runtime: str, handler: str = HANDLER, debug_port: int | None = None) -> tuple[str, ...]:
-    """The command line of a runtime: ``own`` (ours) or ``awslambdaric`` (AWS's).
+def command_for(
+    runtime: str, handler: str = HANDLER, debug_port: int | None = None, python: Sequence[str] = (sys.executable,)
+) -> tuple[str, ...]:
+    """The command line of a runtime: ``own`` (ours) or ``awslambdaric`` (AWS's); ``python`` is how it begins.
 
     Raises `EmulatorError` where it, or the debugger, is not installed.
     """
@@ -104,7 +108,7 @@ def command_for(runtime: str, handler: str = HANDLER, debug_port: int | None = N
         raise EmulatorError("To debug from an editor, this project's environment needs debugpy: pip install debugpy")
     debugger = () if debug_port is None else ("-m", "debugpy", "--listen", f"127.0.0.1:{debug_port}")
     module = ("-m", "adapter.runtime") if runtime == "own" else ("-m", "awslambdaric", handler)
-    return (sys.executable, *debugger, *module)
+    return (*python, *debugger, *module)
 
 
 def lambda_variables(folder: Path, region: str, memory: int = 1024) -> dict[str, str]:

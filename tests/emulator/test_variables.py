@@ -162,3 +162,10 @@ def test_where_queues_are(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_the_secret_that_the_cdn_sends_is_the_newest(said: dict[str, str], expected: str) -> None:
     assert variables.origin_secret(said) == expected
+
+
+def test_parameter_store_is_asked_only_where_somebody_answers() -> None:
+    function = Function("web", variables={"FAAS_SECRETS_PATH": "/shop-production/", "GREETING": "Hello"})
+    assert "FAAS_SECRETS_PATH" not in of(function)
+    assert of(function)["GREETING"] == "Hello"
+    assert of(function, REAL)["FAAS_SECRETS_PATH"] == "/shop-production/"

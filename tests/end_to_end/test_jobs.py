@@ -67,7 +67,7 @@ Globals:
     CodeUri: .
     Handler: adapter.entrypoint.handler
     Timeout: 3
-    Environment: {Variables: {FAAS_JOBS_QUEUE_URL: !Ref Jobs}}
+    Environment: {Variables: {FAAS_JOBS_QUEUE_URL: !Ref Jobs, FAAS_SECRETS_PATH: /shop/}}
 Resources:
   Web:
     Type: AWS::Serverless::Function
