@@ -22,6 +22,8 @@ Value = TypeVar("Value")
 
 # What both a stack of CloudFormation and the buckets named after it can be called.
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?")
+# With CodeDeployHook_ before it, it names a function: https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
+_LONGEST_STACK = 49
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Configuration:
         """The stage of that name; one that ``faas.toml`` does not mention has nothing of its own."""
         if name in self.stages:
             return self.stages[name]
-        return Stage(_name(name, "The stage"), f"{self.name}-{name}")
+        return Stage(_name(name, "The stage"), _stack(f"{self.name}-{name}"))
 
 
 def load(folder: Path) -> Configuration:
@@ -145,7 +147,7 @@ def _stage(name: str, stack: str, values: Any) -> Stage:
     table = _Table(values, where)
     stage = Stage(
         name,
-        table.take("stack", str) or stack,
+        _stack(table.take("stack", str) or stack),
         region=table.take("region", str),
         profile=table.take("profile", str),
         parameters=table.texts("parameters"),
@@ -160,6 +162,16 @@ def _name(name: str, what: str) -> str:
         raise ConfigurationError(
             f"{what} is {name!r}; it names AWS resources, so it can have small letters, digits and dashes, begins with "
             f'a letter and is no longer than 32. Give the project another one: name = "shop" in {FILE}.'
+        )
+    return name
+
+
+def _stack(name: str) -> str:
+    if len(name) > _LONGEST_STACK:
+        raise ConfigurationError(
+            f"The stack would be called {name}, which has {len(name)} letters; functions are named after it, and "
+            f"{_LONGEST_STACK} are left for it. Give the project or the stage a shorter name, or set stack for the "
+            f"stage in {FILE}."
         )
     return name
 

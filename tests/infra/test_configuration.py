@@ -99,3 +99,6 @@ def test_a_folder_or_stage_that_can_name_nothing(tmp_path: Path) -> None:
         load(folder)
     with pytest.raises(ConfigurationError, match="The stage is 'A B'"):
         written(tmp_path, 'name = "shop"').stage("A B")
+    assert len(written(tmp_path, f'name = "{"s" * 32}"').stage("q" * 16).stack) == 49
+    with pytest.raises(ConfigurationError, match=r"which has 50 letters.*49 are left"):
+        written(tmp_path, f'name = "{"s" * 32}"').stage("q" * 17)
