@@ -13,20 +13,71 @@ import os
 import runpy
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
 _MARK = "django-faas-probe:"
+
+
+_LIBRARY = f"{Path(os.__file__).parent}{os.sep}"
+# Of the standard library, what stands between whoever asks for a variable and `_Watched`.
+_BETWEEN = (os.__file__, "<frozen os>", sys.modules["_collections_abc"].__file__, "<frozen _collections_abc>")
 
 
 class _HandedOver(BaseException):
     """``manage.py`` has done what it does before it calls Django."""
 
 
+class _Watched(type(os.environ)):  # type: ignore[misc]  # os names no class for it
+    """The environment, which notes the variables that the project asks for."""
+
+    asked: dict[str, None]
+    swept: list[str]
+
+    def __getitem__(self, key: str) -> str:
+        if key in self.swept:
+            self.swept.remove(key)
+        elif _asked_by_project(sys._getframe(1)):
+            self.asked[key] = None
+        return str(super().__getitem__(key))
+
+    def __iter__(self) -> Iterator[str]:
+        # Who takes all of them, as in dict(os.environ), asks for none.
+        self.swept += super().__iter__()
+        return super().__iter__()  # type: ignore[no-any-return]
+
+
+def _watch() -> _Watched:
+    environment: Any = os.environ
+    # In place, as whoever has imported it already shall be watched, too.
+    environment.__class__ = _Watched
+    environment.asked, environment.swept = {}, []
+    return environment  # type: ignore[no-any-return]
+
+
+def _asked_by_project(frame: FrameType | None) -> bool:
+    """Whether the project's own code asks, by itself or through a library's function, other than by importing it."""
+    folder = f"{Path.cwd()}{os.sep}"
+    while frame is not None and frame.f_code.co_filename in _BETWEEN:
+        frame = frame.f_back
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if "site-packages" not in file:
+            if file.startswith(folder):
+                return True
+            if file.startswith((_LIBRARY, "<frozen")):
+                return False
+        frame = frame.f_back
+    return False
+
+
 def main() -> None:
     folder = Path.cwd()
     sys.path.insert(0, str(folder))
     variables, paths = dict(os.environ), list(sys.path)
+    watched = _watch()
     if importlib.util.find_spec("django") is None:
         _problem("no-django", f"Django is not installed for {sys.executable}.")
     if (folder / "manage.py").is_file():
@@ -36,7 +87,8 @@ def main() -> None:
         _problem("no-settings", "manage.py does not set DJANGO_SETTINGS_MODULE, and the environment doesn't either.")
     changed = {key: value for key, value in os.environ.items() if variables.get(key) != value}
     added = [path for path in sys.path if path not in paths and Path(path).is_dir()]
-    _say({**_settings(folder, name), "variables": changed, "paths": added})
+    about = _settings(folder, name)
+    _say({**about, "variables": changed, "paths": added, "asked": list(watched.asked)})
 
 
 def _run_manage(folder: Path) -> None:
@@ -75,9 +127,11 @@ def _settings(folder: Path, name: str) -> dict[str, Any]:
                 str(entry[1] if isinstance(entry, list | tuple) else entry) for entry in settings.STATICFILES_DIRS
             ],
             "static_backend": static.get("BACKEND", ""),
+            "own_manifest": _own_manifest(static.get("BACKEND", "")),
             "media_in_files": _in_files(settings.STORAGES.get("default", {}).get("BACKEND", "")),
             "debug": bool(settings.DEBUG),
             "allowed_hosts": [str(host) for host in settings.ALLOWED_HOSTS],
+            **_choices(settings),
         }
     except ModuleNotFoundError as error:
         if error.name and f"{name}.".startswith(f"{error.name}."):
@@ -88,6 +142,32 @@ def _settings(folder: Path, name: str) -> dict[str, Any]:
     except (Exception, SystemExit) as error:
         _problem("settings-failed", _where(error, folder), settings=name)
     return about
+
+
+def _choices(settings: Any) -> dict[str, Any]:
+    """What decides how the project is deployed; no key and no password is among it."""
+    key = str(_raw(settings, "SECRET_KEY") or "")
+    handlers = (settings.LOGGING or {}).get("handlers", {})
+    mailers = _raw(settings, "MAILERS")
+    return {
+        "file": str(sys.modules[settings.SETTINGS_MODULE].__file__),
+        "wsgi": settings.WSGI_APPLICATION,
+        "asgi": getattr(settings, "ASGI_APPLICATION", None),
+        "apps": [str(app) for app in settings.INSTALLED_APPS],
+        "middleware": [str(path) for path in settings.MIDDLEWARE],
+        "storages": {alias: str(entry.get("BACKEND", "")) for alias, entry in settings.STORAGES.items()},
+        "databases": {
+            alias: {"engine": str(entry.get("ENGINE", "")), "pool": bool((entry.get("OPTIONS") or {}).get("pool"))}
+            for alias, entry in settings.DATABASES.items()
+        },
+        "sessions": settings.SESSION_ENGINE,
+        "caches": {alias: str(entry.get("BACKEND", "")) for alias, entry in settings.CACHES.items()},
+        "tasks": {alias: str(entry.get("BACKEND", "")) for alias, entry in getattr(settings, "TASKS", {}).items()},
+        "uses_mailers": mailers is not None,
+        "mail": str((mailers or {}).get("default", {}).get("BACKEND") or _raw(settings, "EMAIL_BACKEND") or ""),
+        "log_files": [name for name, handler in handlers.items() if "filename" in handler],
+        "key_variables": [name for name, value in os.environ.items() if key and value == key],
+    }
 
 
 def _raw(settings: Any, name: str) -> Any:
@@ -112,6 +192,20 @@ def _in_files(backend: str) -> bool:
     except Exception:
         return True  # the project's error to show, once the function meets it
     return isinstance(found, type) and issubclass(found, FileSystemStorage)
+
+
+def _own_manifest(backend: str) -> bool:
+    """Whether the project itself has made the storage, out of Django's that keeps a manifest on the disk."""
+    if backend.startswith(("django.", "storages.", "whitenoise.")):
+        return False
+    from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
+    from django.utils.module_loading import import_string
+
+    try:
+        found = import_string(backend)
+    except Exception:
+        return False  # the project's error to show, once files are collected
+    return isinstance(found, type) and issubclass(found, ManifestStaticFilesStorage)
 
 
 def _where(error: BaseException, folder: Path) -> str:

@@ -23,6 +23,46 @@ _PLAIN_STATIC = "django.contrib.staticfiles.storage.StaticFilesStorage"
 
 
 @dataclass(frozen=True)
+class Database:
+    """An entry of DATABASES; ``pool`` is psycopg's, in its OPTIONS."""
+
+    engine: str
+    pool: bool = False
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What of a project decides how it is deployed; settings of the same names unless something else is said."""
+
+    file: Path = Path("settings.py")
+    """Where the settings module is."""
+    wsgi: str | None = None
+    asgi: str | None = None
+    apps: tuple[str, ...] = ()
+    middleware: tuple[str, ...] = ()
+    storages: Mapping[str, str] = field(default_factory=dict)
+    """The backends of STORAGES by their aliases; so are those of caches and tasks."""
+    has_static_files: bool = True
+    own_manifest: bool = False
+    """The static files' storage is the project's own, and keeps a manifest on the disk."""
+    media_in_files: bool = True
+    databases: Mapping[str, Database] = field(default_factory=dict)
+    sessions: str = ""
+    caches: Mapping[str, str] = field(default_factory=dict)
+    tasks: Mapping[str, str] = field(default_factory=dict)
+    uses_mailers: bool = False
+    """There is a MAILERS, which Django has from 6.1 on."""
+    mail: str = ""
+    """The backend for mail, if the project has chosen one."""
+    log_files: tuple[str, ...] = ()
+    """The handlers in LOGGING that write to files."""
+    key_variables: tuple[str, ...] = ()
+    """The environment's variables of which the SECRET_KEY is one."""
+    asked: tuple[str, ...] = ()
+    """The variables that ``manage.py`` and the settings asked the environment for, whether it had them or not."""
+
+
+@dataclass(frozen=True)
 class Project:
     """What the emulator needs to know about a project; URL paths begin and end with ``/``."""
 
@@ -48,6 +88,7 @@ class Project:
     """What ``manage.py`` and the settings added to the environment."""
     paths: tuple[str, ...] = ()
     """What they added to the import path."""
+    choices: Choices = field(default_factory=Choices)
 
 
 async def inspect(folder: Path, variables: Mapping[str, str]) -> Project:
@@ -118,6 +159,26 @@ def _project(folder: Path, about: dict[str, Any]) -> Project:
         allowed_hosts=tuple(about["allowed_hosts"]),
         variables=about["variables"],
         paths=tuple(about["paths"]),
+        choices=Choices(
+            file=Path(about["file"]),
+            wsgi=about["wsgi"],
+            asgi=about["asgi"],
+            apps=tuple(about["apps"]),
+            middleware=tuple(about["middleware"]),
+            storages=about["storages"],
+            has_static_files=about["static_url"] is not None,
+            own_manifest=about["own_manifest"],
+            media_in_files=about["media_in_files"],
+            databases={alias: Database(**entry) for alias, entry in about["databases"].items()},
+            sessions=about["sessions"],
+            caches=about["caches"],
+            tasks=about["tasks"],
+            uses_mailers=about["uses_mailers"],
+            mail=about["mail"],
+            log_files=tuple(about["log_files"]),
+            key_variables=tuple(about["key_variables"]),
+            asked=tuple(about["asked"]),
+        ),
     )
 
 

@@ -75,7 +75,7 @@ def test_no_event_gets_past_our_errors(record_property: Any) -> None:
     sources = [json.dumps(event) for event in (*CAPTURED.values(), *(build(door, sent) for door in DOORS))]
     handlers = [
         LambdaHandler(application, options=Options()),
-        LambdaHandler(application, options=Options((b"s",), 1, True, "/up/", 204)),
+        LambdaHandler(application, options=Options((b"s",), 1, "/live", True, "/up/", 204)),
     ]
     deadline, count, refused, slowest = time.monotonic() + SECONDS, 0, 0, 0.0
     while time.monotonic() < deadline:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emulator.exceptions import ProjectError
-from emulator.project import Project, inspect
+from emulator.project import Database, Project, inspect
 from tests.emulator.helpers import replace, start_project
 
 VARIABLES = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
@@ -171,3 +171,65 @@ def test_a_manage_py_that_fails_or_names_nothing(folder: Path) -> None:
     assert look(folder).settings == "mysite.settings"  # what comes after the hand-over is not run
     manage.write_text("import os\nos._exit(4)\n")
     assert "exit code 4" in refusal(folder)
+
+
+def test_what_decides_how_a_project_is_deployed(folder: Path, settings: Path) -> None:
+    choices = look(folder).choices
+    assert choices.file == settings
+    assert (choices.wsgi, choices.asgi) == ("mysite.wsgi.application", None)
+    assert "django.contrib.admin" in choices.apps
+    assert "django.middleware.security.SecurityMiddleware" in choices.middleware
+    assert choices.storages["staticfiles"] == "django.contrib.staticfiles.storage.StaticFilesStorage"
+    assert (choices.has_static_files, choices.own_manifest, choices.media_in_files) == (True, False, True)
+    assert choices.databases == {"default": Database("django.db.backends.sqlite3")}
+    assert choices.sessions == "django.contrib.sessions.backends.db"
+    assert choices.caches == {"default": "django.core.cache.backends.locmem.LocMemCache"}
+    assert (choices.log_files, choices.key_variables) == ((), ())
+
+    (folder / "mysite" / "storage.py").write_text(
+        "from django.contrib.staticfiles.storage import ManifestStaticFilesStorage\n"
+        "class Hashed(ManifestStaticFilesStorage): pass\n"
+    )
+    settings.write_text(
+        f"{settings.read_text()}\nASGI_APPLICATION = 'mysite.asgi.application'\n"
+        "STORAGES = {'default': {'BACKEND': 'storages.backends.s3.S3Storage'}, 'staticfiles': "
+        "{'BACKEND': 'mysite.storage.Hashed'}}\n"
+        "DATABASES['other'] = {'ENGINE': 'django.db.backends.postgresql', 'PASSWORD': 'hidden', "
+        "'OPTIONS': {'pool': 1}}\n"
+        "LOGGING = {'handlers': {'disk': {'filename': 'x.log'}, 'screen': {}}}\n"
+        "TASKS = {'default': {'BACKEND': 'some.Backend'}}\n"
+        "globals().pop('MAILERS', None)\nEMAIL_BACKEND = 'mail.Backend'\n"
+    )
+    choices = look(folder).choices
+    assert choices.asgi == "mysite.asgi.application"
+    assert (choices.own_manifest, choices.media_in_files) == (True, False)
+    assert choices.databases["other"] == Database("django.db.backends.postgresql", pool=True)
+    assert "hidden" not in str(choices)
+    assert choices.log_files == ("disk",)
+    assert choices.tasks == {"default": "some.Backend"}
+    assert (choices.mail, choices.uses_mailers) == ("mail.Backend", False)
+    replace(settings, "EMAIL_BACKEND = .*", "MAILERS = {'default': {'BACKEND': 'other.Backend'}}")
+    choices = look(folder).choices
+    assert (choices.mail, choices.uses_mailers) == ("other.Backend", True)
+
+
+def test_the_variables_a_project_asks_for(folder: Path, settings: Path) -> None:
+    settings.write_text(
+        f"{settings.read_text()}\nimport os, tempfile\n"
+        "everything = dict(os.environ)\n"
+        "tempfile.gettempdir()\n"  # which asks for TMPDIR
+        "import boto3\n"  # which asks for a good many
+        "SECRET_KEY = os.environ['SITE_KEY']\n"
+        "os.getenv('NOBODY_HAS_IT')\n"
+        "'LEFT_OUT' in os.environ\n"
+    )
+    project = look(folder, SITE_KEY="k-1", UNRELATED="u")
+    assert project.choices.asked == ("DJANGO_SETTINGS_MODULE", "SITE_KEY", "NOBODY_HAS_IT", "LEFT_OUT")
+    assert project.choices.key_variables == ("SITE_KEY",)
+    assert "k-1" not in str(project)
+
+
+def test_a_variable_asked_for_by_a_library_on_the_projects_behalf(folder: Path, settings: Path) -> None:
+    text = settings.read_text()
+    settings.write_text(f"{text}\nimport dj_database_url\nDATABASES['a'] = dj_database_url.config('A_URL')\n")
+    assert "A_URL" in look(folder, A_URL="postgres://u:hidden@host/n").choices.asked

@@ -1,0 +1,1 @@
+"""``django-faas init``: looks at a project, and writes what its deployment needs beside it."""
