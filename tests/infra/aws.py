@@ -660,7 +660,7 @@ class _Execution:
 
     def _names(self, logical: str) -> str:
         if logical == "Migrate":
-            return f"CodeDeployHook_{self._stack.name}_migrate"
+            return f"CodeDeployHook_{self._stack.name}"
         return f"{self._stack.name}-{logical.lower()}"
 
     def _switch(self, logical: str, version: str) -> None:

@@ -136,7 +136,7 @@ class Site:
         """The version of each function that gets the traffic."""
         names = ("web", "worker", "console")
         found = {name: self.aws.alias(f"shop-production-{name}") for name in names}
-        return {**found, "migrate": self.aws.alias("CodeDeployHook_shop-production_migrate")}
+        return {**found, "migrate": self.aws.alias("CodeDeployHook_shop-production")}
 
     @property
     def objects(self) -> set[str]:

@@ -117,7 +117,7 @@ def test_a_migration_that_fails_leaves_the_old_version_serving(site: Site) -> No
     assert failed.exit_code == 1
     assert "stack      failed" in failed.output
     assert "Stack failed: WebAliaslive (AWS::Lambda::Alias)" in failed.output
-    assert "The log of CodeDeployHook_shop-production_migrate" in failed.output
+    assert "The log of CodeDeployHook_shop-production" in failed.output
     assert "platform.start" not in failed.output
     assert "Version 1 serves, as before." in failed.output
     assert "What to do: From PostgreSQL 15 on" in failed.output
