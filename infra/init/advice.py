@@ -16,6 +16,12 @@ def notes(configuration: Configuration, survey: Survey) -> Iterator[str]:
     written = survey.place.module
     if (survey.folder / FILE).is_file() and configuration.settings not in {None, written}:
         yield f'{FILE} gives the functions {configuration.settings}. For those written here: settings = "{written}"'
+    if survey.python == "3.11":
+        # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
+        yield (
+            "Lambda's Python 3.11 is on an older system, with older wheels and without SnapStart. If the project runs "
+            f'on a newer one: python = "3.13" in {FILE}'
+        )
     found = sorted(path for pattern in _SAID_IN for path in survey.folder.glob(pattern))
     if configuration.requirements is not None:
         found.append(configuration.requirements)

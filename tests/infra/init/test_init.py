@@ -189,6 +189,14 @@ def test_what_nobody_can_write_for_a_project(tmp_path: Path) -> None:
     assert not list(advice.notes(configuration, survey(tmp_path, "django.db.backends.mysql")))
 
 
+def test_an_old_python_is_named(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("Django\npsycopg\n")
+    configuration = Configuration(tmp_path, "site")
+    assert not list(advice.notes(configuration, survey(tmp_path)))
+    [note] = advice.notes(configuration, dataclasses.replace(survey(tmp_path), python="3.11"))
+    assert 'python = "3.13" in faas.toml' in note
+
+
 def test_what_comes_next(tmp_path: Path) -> None:
     assert list(advice.next_steps(survey(tmp_path, "django.db.backends.mysql"))) == ["django-faas deploy"]
     assert list(advice.next_steps(survey(tmp_path))) == ["django-faas env set DATABASE_URL", "django-faas deploy"]
