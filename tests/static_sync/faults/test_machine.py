@@ -188,7 +188,7 @@ def test_an_interruption_while_the_service_is_down(command: Command, service: Se
     """Whoever presses Ctrl-C does not wait for the last of many attempts."""
     service.fault = lambda number, _method, _key: "SlowDown" if number > 20 else None
     with command.start(command.words(new)) as process:
-        while len(service.requests) < 80:
+        while len(service.requests) < 30:
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
