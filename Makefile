@@ -7,7 +7,8 @@ PORT ?= 8000
 DOOR ?= http_api
 INTERFACE ?= wsgi
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+# With its bytecode, which the many processes of the tests would else make anew, each for itself.
+INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 PYTEST := PYTHONDEVMODE=1 $(BIN)/python -m pytest
 SAMPLE := samples/bookshop
 
@@ -20,7 +21,7 @@ run: $(VENV)/.run
 
 # Two halves at a time, as many tests wait for processes of their own; what starts whole sites is one of them. What has
 # failed is printed last, where a log that is cut short still has it.
-SITES := tests/emulator/function $(wildcard tests/emulator/test_*.py) tests/end_to_end tests/samples
+SITES := tests/emulator/function $(wildcard tests/emulator/test_*.py) tests/end_to_end tests/infra/deploy tests/infra/init tests/samples
 
 test: $(VENV)/.dev
 ifdef ARGS
