@@ -79,7 +79,7 @@ class LambdaHandler:
             door = front_doors.recognise(event)
         except UnknownEventError:
             door = None
-        if door is None:
+        if door is None:  # out of the except clause, or all that goes wrong there would be told with its error
             from . import triggers
 
             return triggers.answer(event, context)

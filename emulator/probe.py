@@ -77,7 +77,8 @@ def main() -> None:
     folder = Path.cwd()
     sys.path.insert(0, str(folder))
     variables, paths = dict(os.environ), list(sys.path)
-    watched = _watch()
+    # What decides how the project is deployed is told where it is asked for: no start of the emulator waits for it.
+    watched = _watch() if sys.argv[1:] == ["choices"] else None
     if importlib.util.find_spec("django") is None:
         _problem("no-django", f"Django is not installed for {sys.executable}.")
     if (folder / "manage.py").is_file():
@@ -87,8 +88,10 @@ def main() -> None:
         _problem("no-settings", "manage.py does not set DJANGO_SETTINGS_MODULE, and the environment doesn't either.")
     changed = {key: value for key, value in os.environ.items() if variables.get(key) != value}
     added = [path for path in sys.path if path not in paths and Path(path).is_dir()]
-    about = _settings(folder, name)
-    _say({**about, "variables": changed, "paths": added, "asked": list(watched.asked)})
+    about = _settings(folder, name, choices=watched is not None)
+    if watched is not None:
+        about["choices"]["asked"] = list(watched.asked)
+    _say({**about, "variables": changed, "paths": added})
 
 
 def _run_manage(folder: Path) -> None:
@@ -107,7 +110,7 @@ def _run_manage(folder: Path) -> None:
         _problem("manage-failed", _where(error, folder))
 
 
-def _settings(folder: Path, name: str) -> dict[str, Any]:
+def _settings(folder: Path, name: str, *, choices: bool) -> dict[str, Any]:
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
 
@@ -127,11 +130,10 @@ def _settings(folder: Path, name: str) -> dict[str, Any]:
                 str(entry[1] if isinstance(entry, list | tuple) else entry) for entry in settings.STATICFILES_DIRS
             ],
             "static_backend": static.get("BACKEND", ""),
-            "own_manifest": _own_manifest(static.get("BACKEND", "")),
             "media_in_files": _in_files(settings.STORAGES.get("default", {}).get("BACKEND", "")),
             "debug": bool(settings.DEBUG),
             "allowed_hosts": [str(host) for host in settings.ALLOWED_HOSTS],
-            **_choices(settings),
+            **({"choices": _choices(settings)} if choices else {}),
         }
     except ModuleNotFoundError as error:
         if error.name and f"{name}.".startswith(f"{error.name}."):
@@ -163,6 +165,7 @@ def _choices(settings: Any) -> dict[str, Any]:
         "sessions": settings.SESSION_ENGINE,
         "caches": {alias: str(entry.get("BACKEND", "")) for alias, entry in settings.CACHES.items()},
         "tasks": {alias: str(entry.get("BACKEND", "")) for alias, entry in getattr(settings, "TASKS", {}).items()},
+        "own_manifest": _own_manifest(settings.STORAGES.get("staticfiles", {}).get("BACKEND", "")),
         "uses_mailers": mailers is not None,
         "mail": str((mailers or {}).get("default", {}).get("BACKEND") or _raw(settings, "EMAIL_BACKEND") or ""),
         "log_files": [name for name, handler in handlers.items() if "filename" in handler],

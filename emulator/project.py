@@ -89,10 +89,11 @@ class Project:
     paths: tuple[str, ...] = ()
     """What they added to the import path."""
     choices: Choices = field(default_factory=Choices)
+    """As far as they were asked for."""
 
 
-async def inspect(folder: Path, variables: Mapping[str, str]) -> Project:
-    """The project in ``folder``, asked under the ``variables`` its function will have.
+async def inspect(folder: Path, variables: Mapping[str, str], *, choices: bool = False) -> Project:
+    """The project in ``folder``, asked under the ``variables`` its function will have; with its ``choices`` if wanted.
 
     Raises `ProjectError` with what was found and what to do.
     """
@@ -108,6 +109,7 @@ async def inspect(folder: Path, variables: Mapping[str, str]) -> Project:
         sys.executable,
         "-P",  # this script's own folder must not be searched for modules
         str(_PROBE),
+        *(("choices",) if choices else ()),
         cwd=folder,
         env=dict(variables),
         stdin=asyncio.subprocess.DEVNULL,
@@ -159,26 +161,31 @@ def _project(folder: Path, about: dict[str, Any]) -> Project:
         allowed_hosts=tuple(about["allowed_hosts"]),
         variables=about["variables"],
         paths=tuple(about["paths"]),
-        choices=Choices(
-            file=Path(about["file"]),
-            wsgi=about["wsgi"],
-            asgi=about["asgi"],
-            apps=tuple(about["apps"]),
-            middleware=tuple(about["middleware"]),
-            storages=about["storages"],
-            has_static_files=about["static_url"] is not None,
-            own_manifest=about["own_manifest"],
-            media_in_files=about["media_in_files"],
-            databases={alias: Database(**entry) for alias, entry in about["databases"].items()},
-            sessions=about["sessions"],
-            caches=about["caches"],
-            tasks=about["tasks"],
-            uses_mailers=about["uses_mailers"],
-            mail=about["mail"],
-            log_files=tuple(about["log_files"]),
-            key_variables=tuple(about["key_variables"]),
-            asked=tuple(about["asked"]),
-        ),
+        choices=_choices(about) if "choices" in about else Choices(),
+    )
+
+
+def _choices(about: dict[str, Any]) -> Choices:
+    found = about["choices"]
+    return Choices(
+        file=Path(found["file"]),
+        wsgi=found["wsgi"],
+        asgi=found["asgi"],
+        apps=tuple(found["apps"]),
+        middleware=tuple(found["middleware"]),
+        storages=found["storages"],
+        has_static_files=about["static_url"] is not None,
+        own_manifest=found["own_manifest"],
+        media_in_files=about["media_in_files"],
+        databases={alias: Database(**entry) for alias, entry in found["databases"].items()},
+        sessions=found["sessions"],
+        caches=found["caches"],
+        tasks=found["tasks"],
+        uses_mailers=found["uses_mailers"],
+        mail=found["mail"],
+        log_files=tuple(found["log_files"]),
+        key_variables=tuple(found["key_variables"]),
+        asked=tuple(found["asked"]),
     )
 
 

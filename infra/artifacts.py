@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from .clients import Clients, asking, code_of
-from .exceptions import AwsError, BuildError, DeployError
+from .exceptions import AwsError, BuildError, ConfigurationError, DeployError
 
 _INLINE = 51_200
 """Bytes of a template that a request can hold; a larger one is read from a bucket, up to 1 MB.
@@ -221,3 +222,23 @@ def empty(clients: Clients, bucket: str, prefix: str = "") -> int:
             if code_of(error) != "NoSuchBucket":
                 raise
     return deleted
+
+
+def chosen(releases: Sequence[Release], now: str, to: str | None) -> Release:
+    """The release to go back to; raises `ConfigurationError` with those that there are."""
+    there = list(dict.fromkeys(release.version for release in releases if release.version != now))
+    known = f"Known: {', '.join(there)}." if there else "No other version has served."
+    withdrawn: set[str | None] = set()
+    for release in releases:
+        withdrawn.discard(release.version)
+        withdrawn.add(release.withdrawn)
+    for release in reversed(releases):
+        if release.version == to or (to is None and release.version not in (now, *withdrawn)):
+            return release
+    if to is None:
+        raise ConfigurationError(
+            f"There is no release to go back to from version {now}. {known} Name one: --to VERSION"
+            if there
+            else f"There is no release to go back to from version {now}: no other version has served."
+        )
+    raise ConfigurationError(f"No release with version {to} has served here. {known}")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from ..artifacts import Release
-from ..exceptions import ConfigurationError, InfraError
+from ..artifacts import Release, chosen
+from ..exceptions import InfraError
 from ..stacks import check_idle
 from ..steps import Steps
 from . import smoke, static, traffic
@@ -51,23 +50,3 @@ def roll_back(target: Target, steps: Steps, *, to: str | None) -> Release:
         step.says(smoke.page(visitor, stack.parameters.get("SmokePath") or "/"))
     steps.note("The database stays as it is: what newer migrations have made is still there.")
     return release
-
-
-def chosen(releases: Sequence[Release], now: str, to: str | None) -> Release:
-    """The release to go back to; raises `ConfigurationError` with those that there are."""
-    there = list(dict.fromkeys(release.version for release in releases if release.version != now))
-    known = f"Known: {', '.join(there)}." if there else "No other version has served."
-    withdrawn: set[str | None] = set()
-    for release in releases:
-        withdrawn.discard(release.version)
-        withdrawn.add(release.withdrawn)
-    for release in reversed(releases):
-        if release.version == to or (to is None and release.version not in (now, *withdrawn)):
-            return release
-    if to is None:
-        raise ConfigurationError(
-            f"There is no release to go back to from version {now}. {known} Name one: --to VERSION"
-            if there
-            else f"There is no release to go back to from version {now}: no other version has served."
-        )
-    raise ConfigurationError(f"No release with version {to} has served here. {known}")

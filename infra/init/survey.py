@@ -157,11 +157,11 @@ def _inspect(folder: Path, variables: Mapping[str, str]) -> Project:
     from emulator.project import inspect
 
     try:
-        return asyncio.run(inspect(folder, {**variables, **_assumed()}))
+        return asyncio.run(inspect(folder, {**variables, **_assumed()}, choices=True))
     except ProjectError:
         pass
     try:
-        return asyncio.run(inspect(folder, variables))
+        return asyncio.run(inspect(folder, variables, choices=True))
     except ProjectError as error:
         raise ConfigurationError(
             f"{error}\nIf the settings lack a variable, give it to this command, as in NAME=value django-faas init; if "

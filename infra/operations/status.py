@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ..artifacts import Artifacts, account_of
+from ..artifacts import Artifacts, account_of, chosen
 from ..clients import Clients, asking, code_of
-from ..deploy.rolling_back import chosen
 from ..exceptions import ConfigurationError
 from ..site import ALIAS, Site
 from ..stacks import CloudFormation

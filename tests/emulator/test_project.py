@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emulator.exceptions import ProjectError
-from emulator.project import Database, Project, inspect
+from emulator.project import Choices, Database, Project, inspect
 from tests.emulator.helpers import replace, start_project
 
 VARIABLES = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
@@ -15,6 +15,10 @@ VARIABLES = {name: value for name, value in os.environ.items() if name != "DJANG
 
 def look(folder: Path, **variables: str) -> Project:
     return asyncio.run(inspect(folder, {**VARIABLES, **variables}))
+
+
+def look_closely(folder: Path, **variables: str) -> Project:
+    return asyncio.run(inspect(folder, {**VARIABLES, **variables}, choices=True))
 
 
 def refusal(folder: Path, **variables: str) -> str:
@@ -174,8 +178,9 @@ def test_a_manage_py_that_fails_or_names_nothing(folder: Path) -> None:
 
 
 def test_what_decides_how_a_project_is_deployed(folder: Path, settings: Path) -> None:
-    choices = look(folder).choices
+    choices = look_closely(folder).choices
     assert choices.file == settings
+    assert look(folder).choices == Choices()  # as nobody has asked
     assert (choices.wsgi, choices.asgi) == ("mysite.wsgi.application", None)
     assert "django.contrib.admin" in choices.apps
     assert "django.middleware.security.SecurityMiddleware" in choices.middleware
@@ -200,7 +205,7 @@ def test_what_decides_how_a_project_is_deployed(folder: Path, settings: Path) ->
         "TASKS = {'default': {'BACKEND': 'some.Backend'}}\n"
         "globals().pop('MAILERS', None)\nEMAIL_BACKEND = 'mail.Backend'\n"
     )
-    choices = look(folder).choices
+    choices = look_closely(folder).choices
     assert choices.asgi == "mysite.asgi.application"
     assert (choices.own_manifest, choices.media_in_files) == (True, False)
     assert choices.databases["other"] == Database("django.db.backends.postgresql", pool=True)
@@ -209,7 +214,7 @@ def test_what_decides_how_a_project_is_deployed(folder: Path, settings: Path) ->
     assert choices.tasks == {"default": "some.Backend"}
     assert (choices.mail, choices.uses_mailers) == ("mail.Backend", False)
     replace(settings, "EMAIL_BACKEND = .*", "MAILERS = {'default': {'BACKEND': 'other.Backend'}}")
-    choices = look(folder).choices
+    choices = look_closely(folder).choices
     assert (choices.mail, choices.uses_mailers) == ("other.Backend", True)
 
 
@@ -223,7 +228,7 @@ def test_the_variables_a_project_asks_for(folder: Path, settings: Path) -> None:
         "os.getenv('NOBODY_HAS_IT')\n"
         "'LEFT_OUT' in os.environ\n"
     )
-    project = look(folder, SITE_KEY="k-1", UNRELATED="u")
+    project = look_closely(folder, SITE_KEY="k-1", UNRELATED="u")
     assert project.choices.asked == ("DJANGO_SETTINGS_MODULE", "SITE_KEY", "NOBODY_HAS_IT", "LEFT_OUT")
     assert project.choices.key_variables == ("SITE_KEY",)
     assert "k-1" not in str(project)
@@ -232,4 +237,4 @@ def test_the_variables_a_project_asks_for(folder: Path, settings: Path) -> None:
 def test_a_variable_asked_for_by_a_library_on_the_projects_behalf(folder: Path, settings: Path) -> None:
     text = settings.read_text()
     settings.write_text(f"{text}\nimport dj_database_url\nDATABASES['a'] = dj_database_url.config('A_URL')\n")
-    assert "A_URL" in look(folder, A_URL="postgres://u:hidden@host/n").choices.asked
+    assert "A_URL" in look_closely(folder, A_URL="postgres://u:hidden@host/n").choices.asked

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +19,10 @@ from hypothesis import strategies as st
 
 from adapter import LambdaHandler, MalformedEventError
 from adapter.triggers import command
-from tests.project import wsgi
 
 from .events import Context
 
-
-@pytest.fixture(autouse=True)
-def as_function(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "tests.project.settings")
-
-
-@pytest.fixture(scope="module")
-def handler() -> Iterator[LambdaHandler]:
-    handler = LambdaHandler(wsgi.application)
-    yield handler
-    handler.close()
+pytestmark = pytest.mark.usefixtures("as_function")
 
 
 def manage(handler: LambdaHandler, *argv: str, seconds: float = 60, **environment: str) -> tuple[int, str]:

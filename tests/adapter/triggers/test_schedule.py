@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from adapter import LambdaHandler, MalformedEventError, UnknownEventError
 from adapter.exceptions import CommandFailed
-from tests.project import wsgi
 
 from .events import Context
 
-
-@pytest.fixture(autouse=True)
-def as_function(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "tests.project.settings")
-
-
-@pytest.fixture(scope="module")
-def handler() -> Iterator[LambdaHandler]:
-    handler = LambdaHandler(wsgi.application)
-    yield handler
-    handler.close()
+pytestmark = pytest.mark.usefixtures("as_function")
 
 
 def scheduled(*argv: str, **fields: Any) -> dict[str, Any]:

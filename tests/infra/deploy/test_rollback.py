@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from infra.artifacts import Release
-from infra.deploy.rolling_back import chosen
+from infra.artifacts import Release, chosen
 from infra.exceptions import ConfigurationError
 
 from .conftest import Site
