@@ -145,12 +145,14 @@ def emulate(**chosen: Any) -> None:
 
     try:
         from .emulation import Options
+        from .event_loop import EventLoop
     except ImportError as error:
         raise click.ClickException(
             f"The emulator needs {error.name}, which comes with the extra: pip install 'django-faas[emulator]'"
         ) from None
     try:
-        asyncio.run(_serve(Path.cwd(), Options(**chosen)))
+        with asyncio.Runner(loop_factory=EventLoop) as runner:
+            runner.run(_serve(Path.cwd(), Options(**chosen)))
     except EmulatorError as error:
         raise click.ClickException(str(error)) from None
 

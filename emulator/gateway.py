@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import time
@@ -79,7 +80,8 @@ class Gateway:
         if isinstance(response.stream, _Body):
             response.stream.at_end(lambda: end(time.perf_counter() - started, began))
         else:
-            end(began, None)
+            # The client need not wait for the log.
+            asyncio.get_running_loop().call_soon(end, began, None)
         return response
 
     async def replay(self, record: Record) -> None:

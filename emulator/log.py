@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import sys
@@ -103,7 +104,12 @@ class Log:
         return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if self._coloured else text
 
     def _time(self) -> str:
-        return self._paint(time.strftime("%H:%M:%S"), "dim")
+        return self._paint(_clock(int(time.time())), "dim")
+
+
+@functools.lru_cache(maxsize=1)
+def _clock(second: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(second))
 
 
 class JsonLog(Log):

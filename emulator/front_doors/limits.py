@@ -34,10 +34,12 @@ https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html"""
 # measured.
 _NEVER_TOO_LARGE = 900_000
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 def serialise(event: Mapping[str, Any]) -> bytes:
     """The event as the service hands it to the function: compact JSON in UTF-8, without escapes for plain letters."""
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return _encode(event).encode("utf-8", "replace")
 
 
 def event_size(event: Mapping[str, Any], body: bytes) -> int:

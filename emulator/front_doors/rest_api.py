@@ -132,7 +132,9 @@ class RestApi:
             resource=resource.path,
             resource_id=identifiers.resource_id(resource.path),
         )
-        kept = {name: values for name, values in lower.items() if not _is_dropped(name, values)}
+        kept = {name: values for name, values in lower.items() if name not in _DROPPED}
+        if kept.get("authorization", ("",))[-1].startswith("AWS4-HMAC-SHA256"):
+            del kept["authorization"]
         headers = format_1.named(request, kept, _CASES)
         parameters = query.decoded(request.query.replace(";", "&"))
         base64 = bool(request.body) and self._is_binary(lower.get("content-type", ("",))[-1])
@@ -201,9 +203,7 @@ class RestApi:
         # Without a status, headers alone make an answer; that an object with neither is malformed is unproven.
         if "statusCode" not in answer and "headers" not in answer and "multiValueHeaders" not in answer:
             raise answers.Malformed
-        # The first type of Accept alone decides; that a missing header counts as JSON is unproven.
-        accepted = next((value for name, value in event["headers"].items() if name.lower() == "accept"), "")
-        base64 = answers.flag(answer.get("isBase64Encoded")) and self._is_binary(accepted.partition(",")[0])
+        base64 = answers.flag(answer.get("isBase64Encoded")) and self._is_binary(_accepted(event))
         return answers.respond(
             answers.status(answer.get("statusCode", 200)),
             _response_headers(answer),
@@ -227,16 +227,18 @@ def _successful(event: Mapping[str, Any], request_id: str) -> list[tuple[str, st
     return [*_identified(request_id), ("X-Amzn-Trace-Id", event["headers"][_CASES[TRACE]])]
 
 
+def _accepted(event: Mapping[str, Any]) -> str:
+    """The first type of Accept, which alone decides; that a missing header counts as JSON is unproven."""
+    accept: str = next((value for name, value in event["headers"].items() if name.lower() == "accept"), "")
+    return accept.partition(",")[0]
+
+
 def _overridden(method: str, headers: Mapping[str, list[str]]) -> str:
     """The method the function sees; documented for REST APIs:
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
     """
     wanted = headers.get("x-http-method-override", ("",))[-1]
     return wanted.upper() if _METHOD.fullmatch(wanted) else method
-
-
-def _is_dropped(name: str, values: list[str]) -> bool:
-    return name in _DROPPED or (name == "authorization" and values[-1].startswith("AWS4-HMAC-SHA256"))
 
 
 def _response_headers(answer: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """HTTP/1.1 as runtime clients speak it: kept alive, bodies with a length or in chunks, with trailers.
 
-Written on asyncio's transports because two of these requests are part of every request the emulator serves: a general
-HTTP server costs more here than all the rest of the way, and none of those at hand shows a request's trailers.
+llhttp reads them, straight from asyncio's transports: two of these requests are part of every request the emulator
+serves, and no general HTTP server at hand shows a request's trailers.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, cast
+
+import httptools
 
 from .invocation import ResponseStream
 
@@ -42,7 +44,7 @@ class Request:
     stream: ResponseStream | None = None
     """Where the body goes instead, piece by piece and without a limit."""
 
-    def take(self, data: bytearray) -> None:
+    def take(self, data: bytes) -> None:
         """Adds to the body; what is over the limit is counted as read and let go."""
         if self.stream is not None:
             self.stream.feed(data)
@@ -69,23 +71,18 @@ class Application(Protocol):
     def lost(self, connection: Connection) -> None: ...
 
 
-class _BadRequest(Exception):
-    pass
-
-
 class Connection(asyncio.Protocol):
-    """One connection of a runtime."""
+    """One connection of a runtime; llhttp reads what comes."""
 
     def __init__(self, application: Application) -> None:
         self.request: Request | None = None
         """The request whose body is being read."""
         self._application = application
         self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
-        self._missing = 0
-        """Bytes of the body, or of its current chunk, that have not come yet."""
-        self._chunked = False
-        self._in_trailers = False
+        self._parser = httptools.HttpRequestParser(self)
+        self._target = b""
+        self._headers: dict[str, str] = {}
+        self._head_size = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # asyncio sets TCP_NODELAY by itself.
@@ -109,87 +106,44 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
+        self._head_size += len(data)
         try:
-            while self._advance():
-                pass
-        except _BadRequest as error:
-            self.problem(400, "TruncatedHTTPRequest", str(error))
-            if self._transport is not None:
-                self._transport.close()
+            self._parser.feed_data(data)
+        except (httptools.HttpParserUpgrade, httptools.HttpParserCallbackError):
+            raise
+        except httptools.HttpParserError as error:
+            self._refuse(f"This is no HTTP request: {error}")
+            return
+        if self.request is None and self._head_size > _LONGEST_HEAD:
+            self._refuse(f"A head of more than {_LONGEST_HEAD} bytes.")
 
-    def _advance(self) -> bool:
-        """Reads as much as can be read in one step; False when more bytes have to come first."""
-        if self.request is None:
-            head = self._cut(b"\r\n\r\n")
-            if head is None:
-                return False
-            self._begin(head)
-        elif self._missing:
-            part = self._buffer[: self._missing]
-            if not part:
-                return False
-            del self._buffer[: len(part)]
-            self._missing -= len(part)
-            self.request.take(part)
-        elif self._chunked:
-            return self._next_chunk(self.request)
-        if self.request is not None and not self._missing and not self._chunked:
-            self._complete(self.request)
-        return True
+    # What the parser tells
 
-    def _begin(self, head: bytes) -> None:
-        line, *fields = head.decode("latin-1").split("\r\n")
-        try:
-            method, target, _ = line.split(" ")
-            headers = _fields(fields)
-            self._chunked = headers.get("transfer-encoding", "").lower() == "chunked"
-            self._missing = 0 if self._chunked else _size(headers.get("content-length", "0"), 10)
-        except ValueError:
-            raise _BadRequest(f"This is no HTTP request: {line[:100]!r}") from None
-        self._in_trailers = False
-        self.request = Request(method, target.partition("?")[0], headers)
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1").rstrip()
+
+    def on_headers_complete(self) -> None:
+        path = self._target.decode("latin-1").partition("?")[0]
+        self.request = Request(self._parser.get_method().decode(), path, self._headers)
         self._application.begins(self, self.request)
 
-    def _next_chunk(self, request: Request) -> bool:
-        """The next chunk's size, or after the last chunk the trailers.
+    def on_body(self, body: bytes) -> None:
+        if self.request is not None:
+            self.request.take(body)
 
-        https://www.rfc-editor.org/rfc/rfc9112#section-7.1
-        """
-        line = self._cut(b"\r\n")
-        if line is None:
-            return False
-        if self._in_trailers:
-            if line:
-                try:
-                    request.headers.update(_fields([line.decode("latin-1")]))
-                except ValueError:
-                    raise _BadRequest(f"This is no trailer: {line[:100]!r}") from None
-            else:
-                self._chunked = False
-                self._complete(request)
-        elif line:
-            try:
-                self._missing = _size(line.partition(b";")[0], 16)
-            except ValueError:
-                raise _BadRequest(f"This is no chunk size: {line[:20]!r}") from None
-            self._in_trailers = self._missing == 0
-        # else: the line end that closes a chunk's data
-        return True
+    def on_message_complete(self) -> None:
+        request, self.request = self.request, None
+        self._target, self._headers, self._head_size = b"", {}, 0
+        if request is not None:
+            self._application.handle(self, request)
 
-    def _complete(self, request: Request) -> None:
-        self.request = None
-        self._application.handle(self, request)
-
-    def _cut(self, end: bytes) -> bytes | None:
-        position = self._buffer.find(end)
-        if position < 0:
-            if len(self._buffer) > _LONGEST_HEAD:
-                raise _BadRequest(f"A line or head of more than {_LONGEST_HEAD} bytes.")
-            return None
-        part = bytes(self._buffer[:position])
-        del self._buffer[: position + len(end)]
-        return part
+    def _refuse(self, why: str) -> None:
+        self.problem(400, "TruncatedHTTPRequest", why)
+        if self._transport is not None:
+            self._transport.close()
 
     def reply(
         self, status: int, body: bytes, headers: Mapping[str, str] | None = None, content_type: str = _JSON
@@ -203,20 +157,3 @@ class Connection(asyncio.Protocol):
 
     def problem(self, status: int, kind: str, message: str) -> None:
         self.reply(status, json.dumps({"errorMessage": message, "errorType": kind}).encode())
-
-
-def _size(digits: str | bytes, base: int) -> int:
-    size = int(digits, base)
-    if size < 0:
-        raise ValueError(digits)
-    return size
-
-
-def _fields(lines: list[str]) -> dict[str, str]:
-    headers = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon:
-            raise ValueError(line)
-        headers[name.strip().lower()] = value.strip()
-    return headers

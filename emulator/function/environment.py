@@ -211,9 +211,10 @@ class Environment:
             self._record.log.append(report.start(invocation.request_id))
         if self._spec.enforce_memory:
             self._check_memory()
-        self._thaw()
         if self._api is not None:
             self._api.deliver(invocation)
+        # Thawed when the event is there, it wakes up once; the other way round it would look for nothing first.
+        self._thaw()
 
     # What the Runtime API tells
 

@@ -11,6 +11,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Coroutine
 
+from ..event_loop import EventLoop
 from ..front_doors.contract import Failure
 from ..log import Log
 from ..records import Record
@@ -24,6 +25,10 @@ _GRACE = 0.05
 longer than that to arrive; here it would be there before the runtime has asked for it, and be given a cold start."""
 _LONGER_GRACE = 1.0
 """The same where the alternative is to be throttled: on a busy machine a runtime may take that long to come back."""
+
+_NEAR = 0.0005
+"""Seconds within which a quick view has answered; for one request alone they are spent awake. With several at work the
+processors are theirs."""
 
 
 class Quota:
@@ -130,23 +135,25 @@ class Environments:
         self, event: bytes, request_id: str, patience: float | None, streaming: bool, record: Record | None
     ) -> Invocation:
         """See `FunctionService.invoke`."""
-        outcome: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        outcome: asyncio.Future[bytes] = loop.create_future()
         stream = ResponseStream() if streaming else None
         invocation = Invocation(request_id, event, outcome, stream=stream, record=record)
         if self._stopped:
             raise FunctionFailed(Failure.FUNCTION, "the emulator is stopping")
         self._assign(invocation)
+        placed = invocation.deadline > 0
+        if placed and self.at_work == 1 and isinstance(loop, EventLoop):
+            loop.stay_awake(_NEAR)
+        # Where the function's own limit ends it sooner, the door's needs no timer.
+        if patience is None or self._spec.debug or (placed and self._spec.timeout < patience):
+            await outcome
+            return invocation
+        deadline = loop.call_later(patience, self._patience_ends, invocation, patience)
         try:
-            async with asyncio.timeout(None if self._spec.debug else patience):
-                await outcome
-        except TimeoutError:
-            with contextlib.suppress(ValueError):
-                self._waiting.remove(invocation)
-            if stream is not None:
-                stream.close()
-            raise FunctionFailed(
-                Failure.DEADLINE, f"the front door waits {patience:.0f} seconds and no more; the function goes on"
-            ) from None
+            await outcome
+        finally:
+            deadline.cancel()
         return invocation
 
     def replace(self) -> None:
@@ -184,11 +191,22 @@ class Environments:
 
     # Who gets an environment
 
+    def _patience_ends(self, invocation: Invocation, patience: float) -> None:
+        """The front door has its answer in a moment, whatever becomes of the invocation."""
+        with contextlib.suppress(ValueError):
+            self._waiting.remove(invocation)
+        if not invocation.outcome.done():
+            if invocation.stream is not None:
+                invocation.stream.close()
+            invocation.fail(
+                Failure.DEADLINE, f"the front door waits {patience:.0f} seconds and no more; the function goes on"
+            )
+
     def _assign(self, invocation: Invocation) -> None:
         """Gives it an environment, has it wait for one, or fails it."""
         room = self._has_room
         if room and self._idle:
-            self._place(invocation)
+            self._idle.pop().invoke(invocation)  # the one used last: the others come to rest, and expire
             return
         spare = self._starting - len(self._waiting)
         finishing = self.finishing if room else self._quota.finishing
@@ -219,7 +237,6 @@ class Environments:
                 f"{self._quota.advice}",
             )
         elif self._idle:
-            # The one used last: the others come to rest, and expire.
             self._idle.pop().invoke(invocation)
         elif self._cold:
             self._cold.pop().invoke(invocation)

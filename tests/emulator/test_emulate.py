@@ -416,7 +416,7 @@ def test_a_template_that_cannot_be_used(site: Path, tmp_path: Path) -> None:
     assert f"No function in {template} has a front door" in words
 
 
-@pytest.mark.parametrize("missing", ["aiohttp", "moto", "watchfiles", "click"])
+@pytest.mark.parametrize("missing", ["aiohttp", "httptools", "moto", "watchfiles", "click"])
 def test_an_extra_that_is_not_installed_is_named(site: Path, missing: str) -> None:
     program = f"import sys; sys.modules[{missing!r}] = None; from infra.cli import main; main()"
     code, words = refused(site, "emulate", "--port", "0", command=(sys.executable, "-c", program))

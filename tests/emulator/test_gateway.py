@@ -256,6 +256,7 @@ def test_a_streamed_answer_without_metadata_is_explained(bench: Bench) -> None:
         bench.function.answer = streamed(b"<html>")
         response = await bench.gateway(door("rest_api", streaming=True))(request("/"))
         assert (response.status, response.stream) == (502, None)
+        await asyncio.sleep(0)
         [record] = bench.records
         assert record.ended
         assert record.error is not None

@@ -173,6 +173,165 @@ def test_a_connection_serves_several_requests_and_an_old_client_one() -> None:
     assert [answer.count(path) for path in (b"X-Path: /1", b"X-Path: /2", b"X-Path: /3")] == [1, 1, 1]
 
 
+def test_requests_sent_ahead_are_answered_in_their_order() -> None:
+    async def main() -> None:
+        echo = Echo()
+        async with serving(echo) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            count = 2000
+            ahead = asyncio.ensure_future(send(writer, count))
+            for number in range(count):
+                assert b"X-Path: /%d\r\n" % number in await asyncio.wait_for(reader.readuntil(b"seen"), 5)
+            await ahead
+            writer.close()
+            await writer.wait_closed()
+
+    async def send(writer: asyncio.StreamWriter, count: int) -> None:
+        for number in range(count):
+            writer.write(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % number)
+            await writer.drain()
+
+    asyncio.run(main())
+
+
+def test_what_follows_a_good_request_is_refused_after_its_answer() -> None:
+    answer = exchange(Echo(), b"GET /1 HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n")
+    good, bad = answer.split(b"HTTP/1.1 ")[1:]
+    assert b"X-Path: /1" in good
+    assert bad.startswith(b"400 Bad Request\r\n")
+    assert bad.endswith(b"\r\n\r\nThis is no HTTP request: Invalid method encountered\n")
+
+
+@pytest.mark.parametrize(
+    ("framing", "sent"),
+    [("", b""), ("Content-Length: 3\r\n", b"abc"), ("Transfer-Encoding: chunked\r\n", b"3\r\nabc\r\n0\r\n\r\n")],
+)
+def test_a_wish_for_another_protocol_is_passed_over(framing: str, sent: bytes) -> None:
+    echo = Echo()
+    asking = f"PUT /1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nExpect: x\r\n{framing}\r\n".encode()
+    last = b"GET /2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    for messages in ((asking + sent + asking + sent + last,), (asking, sent, asking, sent[:1], sent[1:] + last)):
+        echo.requests.clear()
+        assert exchange(echo, *messages).count(b"HTTP/1.1 200 OK\r\n") == 3
+        first, second, third = echo.requests
+        assert (first.method, first.path, first.body) == ("PUT", "/1", b"abc" if sent else b"")
+        assert ("Upgrade", "h2c") in first.headers
+        assert second.body == first.body
+        assert (third.method, third.path, third.body) == ("GET", "/2", b"")
+
+
+def test_a_tunnel_is_refused() -> None:
+    echo = Echo()
+    answer = exchange(echo, b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\nConnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert echo.requests == []
+
+
+def test_a_request_names_its_host_once() -> None:
+    for line in ("", "Host: a\r\nHost: b\r\n"):
+        answer = exchange(Echo(), f"GET / HTTP/1.1\r\n{line}Connection: close\r\n\r\n".encode())
+        assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        assert b"Host" in answer.partition(b"\r\n\r\n")[2]
+    assert exchange(Echo(), b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_an_endless_head_is_refused() -> None:
+    for line in (b"GET /" + b"x" * 300_000, b"GET / HTTP/1.1\r\n" + b"X-One: 1\r\n" * 30_000):
+        answer = exchange(Echo(), line)
+        assert answer.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+        assert b"larger than 262,144 bytes" in answer
+
+
+def test_blanks_around_a_value_and_trailers_are_no_part_of_the_headers() -> None:
+    echo = Echo()
+    body = b"1\r\na\r\n0\r\nX-Late: 1\r\n\r\n"
+    ask(echo, method="POST", headers="X-One: \t a b\t \r\nX-None:\r\nTransfer-Encoding: chunked\r\n", body=body)
+    assert echo.requests[0].headers[2:] == (("X-One", "a b"), ("X-None", ""), ("Transfer-Encoding", "chunked"))
+
+
+def test_a_client_is_told_to_go_on_once() -> None:
+    async def main() -> None:
+        echo = Echo()
+        async with serving(echo) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for part in (b"1", b"\r\n", b"a", b"\r\n", b"0\r\n\r\n"):
+                await asyncio.sleep(0.01)
+                writer.write(part)
+            answer = await asyncio.wait_for(reader.readuntil(b"seen"), 5)
+            assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+            writer.close()
+            await writer.wait_closed()
+        assert echo.requests[0].body == b"a"
+
+    asyncio.run(main())
+
+
+def test_a_header_that_would_break_out_of_its_line_is_not_sent(caplog: pytest.LogCaptureFixture) -> None:
+    for value in ("a\r\nSet-Cookie: b", "a\nb", "a\rb"):
+        assert ask(Echo(Response(200, [("X-A", value)], b"body"))) == b""
+        assert "a header with a line break" in caplog.text
+        caplog.clear()
+
+
+def test_a_large_answer_waits_for_a_slow_client() -> None:
+    body = bytes(30_000_000)
+
+    async def main() -> None:
+        echo = Echo(Response(200, [], body))
+        async with serving(echo) as port:
+            with socket.create_connection(("127.0.0.1", port)) as slow:
+                slow.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
+                await asyncio.sleep(0.1)
+                assert len(echo.requests) == 1  # nothing is made for whom has not taken what there was
+                slow.setblocking(False)
+                loop, got = asyncio.get_running_loop(), 0
+                while got < 2 * len(body):
+                    got += len(await asyncio.wait_for(loop.sock_recv(slow, 1 << 20), 5))
+
+    asyncio.run(main())
+
+
+def test_at_the_end_idle_connections_close_and_late_answers_are_given_up() -> None:
+    async def main() -> None:
+        begun, never = asyncio.Event(), asyncio.Event()
+
+        async def handler(request: Request) -> Response:
+            if request.path == "/slow":
+                begun.set()
+                await asyncio.sleep(0.05)
+            elif request.path == "/never":
+                await never.wait()
+            return Response(200, [], b"seen")
+
+        sock = listen("127.0.0.1", 0, "a test")
+        server = Server(handler, sock)
+        await server.start()
+        readers = {}
+        writers = []
+        for path in ("/quick", "/slow", "/never"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port_of(sock))
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            readers[path] = reader
+            writers.append(writer)
+        await readers["/quick"].readuntil(b"seen")
+        await begun.wait()
+        await asyncio.wait_for(server.stop(), 5)
+        assert await readers["/quick"].read() == b""
+        slow = await readers["/slow"].read()
+        assert slow.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b"\r\nConnection: close\r\n" in slow
+        with contextlib.suppress(ConnectionResetError):
+            assert await readers["/never"].read() == b""
+        for writer in writers:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(main())
+
+
 def test_what_is_not_http_is_refused_without_ado(caplog: pytest.LogCaptureFixture) -> None:
     for garbage in (
         b"garbage\r\n\r\n",
