@@ -150,13 +150,14 @@ SOLUTIONS = (
     Solution(
         r"could not translate host name|[Nn]ame or service not known|nodename nor servname",
         "The database's host name leads nowhere from the function. Check DATABASE_URL (django-faas env get "
-        "DATABASE_URL); a host that only a VPC knows needs VpcSubnetIds.",
+        "DATABASE_URL); a host that only a VPC knows needs VpcSubnetIds and VpcSecurityGroupIds.",
         "https://www.postgresql.org/docs/current/libpq-connect.html",
     ),
     Solution(
         r"connection timeout expired|[Cc]onnection timed out|timeout expired",
-        "The function does not get through to the database. A private one needs VpcSubnetIds and a security group that "
-        "lets the functions in; a public one needs to allow all addresses, or its pooler's.",
+        "The function does not get through to the database. A private one needs VpcSubnetIds, and a "
+        "security group that lets in those of VpcSecurityGroupIds; a public one needs to allow all addresses, or its "
+        "pooler's.",
         "https://docs.aws.amazon.com/lambda/latest/dg/services-rds.html",
     ),
     Solution(

@@ -32,14 +32,13 @@ https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DeleteParame
 class Variables:
     """The variables of one stage, by their names in the environment.
 
-    They lie below ``path`` of the Parameter Store, where the template's parameter SecretsPath has the functions look.
+    They lie below ``path`` of the Parameter Store, where the template has the functions look (FAAS_SECRETS_PATH).
     """
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._clients = site.clients
-        path = site.stage.parameters.get("SecretsPath") or f"/{site.stage.stack}"
-        self.path = f"{path.rstrip('/')}/"
+        self.path = f"/{site.stage.stack}/"
 
     def set(self, name: str, value: str) -> None:
         """Keep ``value``, in place of what was there; raises `ConfigurationError` for what can't be a variable."""

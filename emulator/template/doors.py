@@ -8,9 +8,10 @@ from typing import Any
 
 from ..blueprint import Cors, Door, Route
 from .authorizers import Authorizers
+from .definitions import defined_apis
 from .functions import Directory
 from .names import Resource
-from .plain_apis import cors, http_apis, rest_apis
+from .plain_apis import cors, http_apis, rest_apis, rest_stage
 from .properties import Properties
 from .stack import IMPLICIT_HTTP_API, IMPLICIT_REST_API, Stack
 
@@ -29,7 +30,7 @@ def read(stack: Stack, directory: Directory) -> Entrances:
     """All doors: one for each API, function and authorizer; those of one API have its name."""
     doors: dict[Any, Door] = {}
     hosts: dict[str, str] = {}
-    sources = (_apis, http_apis, rest_apis, _urls, _target_groups)
+    sources = (_apis, http_apis, rest_apis, defined_apis, _urls, _target_groups)
     for door in (door for source in sources for door in source(stack, directory)):
         key = replace(door, routes=())
         before = doors.get(key)
@@ -100,7 +101,7 @@ def _api(stack: Stack, kind: str, properties: Properties) -> Resource | None:
 
 def _http_api(stack: Stack, api: Resource, function: str, event: Properties, authorizers: Authorizers) -> Door:
     """An event without path and method is the route of all that no other route matches."""
-    _note_definition(stack, api)
+    _note_definition(stack, api, "DefinitionBody", "DefinitionUri")
     stage = api.properties.text("StageName", "$default")
     version = event.one_of("PayloadFormatVersion", ("1.0", "2.0", "1", "2"), "2.0")
     return Door(
@@ -117,7 +118,7 @@ def _http_api(stack: Stack, api: Resource, function: str, event: Properties, aut
 
 def _rest_api(stack: Stack, api: Resource, function: str, event: Properties, authorizers: Authorizers) -> Door:
     """Media types are written with ``~1`` for each slash, or as they are."""
-    _note_definition(stack, api)
+    _note_definition(stack, api, "DefinitionUri")
     if "Cors" in api.properties:
         stack.note(f"Cors of {api.id} is not emulated: OPTIONS goes where the other methods go")
     streaming = event.one_of("ResponseTransferMode", ("BUFFERED", "STREAM"), "BUFFERED") == "STREAM"
@@ -125,7 +126,7 @@ def _rest_api(stack: Stack, api: Resource, function: str, event: Properties, aut
     return Door(
         kind="rest_api",
         function=function,
-        stage=None if "Domain" in api.properties else api.properties.needed("StageName"),
+        stage=rest_stage(stack, api),
         streaming=streaming,
         timeout=event.number("TimeoutInMillis", 0) / 1000 or None,
         routes=(Route(_method(event.needed("Method")), event.needed("Path")),),
@@ -136,8 +137,8 @@ def _rest_api(stack: Stack, api: Resource, function: str, event: Properties, aut
     )
 
 
-def _note_definition(stack: Stack, api: Resource) -> None:
-    for key in ("DefinitionBody", "DefinitionUri"):
+def _note_definition(stack: Stack, api: Resource, *keys: str) -> None:
+    for key in keys:
         if key in api.properties:
             stack.note(f"{key} of {api.id} is not read: its routes are those of the functions' events")
 

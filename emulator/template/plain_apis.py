@@ -34,7 +34,7 @@ def http_apis(stack: Stack, directory: Directory) -> Iterator[Door]:
         if api.properties.text("ProtocolType", "HTTP") != "HTTP":
             stack.note(f"{api.id} is not emulated: its protocol is {api.properties.text('ProtocolType')}")
             continue
-        _note_body(stack, api)
+        _note_body(stack, api, "Body", "BodyS3Location")
         stage = _stage(stack, "AWS::ApiGatewayV2::Stage", "ApiId", identifier, "$default")
         allowed = cors(api.properties.section("CorsConfiguration")) if "CorsConfiguration" in api.properties else None
         if target := api.properties.text("Target"):  # one route for all; that its payload is 2.0 is unproven
@@ -69,9 +69,8 @@ def rest_apis(stack: Stack, directory: Directory) -> Iterator[Door]:
     parts = {resource.id: resource.properties for resource in stack.of("AWS::ApiGateway::Resource")}
     for api in stack.of("AWS::ApiGateway::RestApi"):
         identifier = stack.names.reference(api.id, api.place)
-        _note_body(stack, api)
-        stage = _stage(stack, "AWS::ApiGateway::Stage", "RestApiId", identifier, "")
-        stage = stage or _stage(stack, "AWS::ApiGateway::Deployment", "RestApiId", identifier, "prod")
+        _note_body(stack, api, "BodyS3Location")
+        stage = rest_stage(stack, api)
         for method in stack.of("AWS::ApiGateway::Method"):
             properties = method.properties
             if properties.text("RestApiId") != identifier:
@@ -100,6 +99,15 @@ def rest_apis(stack: Stack, directory: Directory) -> Iterator[Door]:
             )
 
 
+def rest_stage(stack: Stack, api: Resource) -> str | None:
+    """The stage of a REST API, SAM's or spelt out; None where a domain leads to it."""
+    if api.type == "AWS::Serverless::Api":
+        return None if "Domain" in api.properties else api.properties.needed("StageName")
+    identifier = stack.names.reference(api.id, api.place)
+    stage = _stage(stack, "AWS::ApiGateway::Stage", "RestApiId", identifier, "")
+    return stage or _stage(stack, "AWS::ApiGateway::Deployment", "RestApiId", identifier, "prod")
+
+
 def _path(parts: dict[str, Properties], identifier: str) -> str:
     """The path of a REST API's resource: the parts from the root on."""
     path = ""
@@ -120,8 +128,8 @@ def _seconds(integration: Properties) -> float | None:
     return integration.number("TimeoutInMillis", 0) / 1000 or None
 
 
-def _note_body(stack: Stack, api: Resource) -> None:
-    for key in ("Body", "BodyS3Location"):
+def _note_body(stack: Stack, api: Resource, *keys: str) -> None:
+    for key in keys:
         if key in api.properties:
             stack.note(f"{key} of {api.id} is not read: its routes are those that are resources")
 

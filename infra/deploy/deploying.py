@@ -83,6 +83,7 @@ class _Deploy:
         with self._course.step("checks") as step:
             self._template = template.read(target.configuration)
             parameters.check_names(self._template, target.stage)
+            parameters.check_pairs(self._template, target.stage)
             stack = target.stacks.find(target.name)
             self._secrets = parameters.read_secrets(target.clients, target.stage)
             place = f"account {target.account}, {target.clients.region}, stack {target.name}"

@@ -28,6 +28,12 @@ _BUILT = {
 # Another value would be wrong for the code in the package.
 _FIXED = ("PythonVersion", "Architecture")
 
+# Either has no effect without the other.
+_PAIRS = {
+    ("DomainName", "CertificateArn"): "CloudFront answers to a domain with a certificate for it alone",
+    ("VpcSubnetIds", "VpcSecurityGroupIds"): "Lambda puts a function into a VPC with both or not at all",
+}
+
 
 @dataclass(frozen=True)
 class Secrets:
@@ -64,6 +70,18 @@ def check_names(template: Template, stage: Stage) -> None:
             raise ConfigurationError(
                 f"{FILE} sets the parameter {name} for the stage {stage.name}, which {template.path.name} does not have"
                 + (f"; is {close[0]} meant?" if close else f". It has: {', '.join(template.parameters)}.")
+            )
+
+
+def check_pairs(template: Template, stage: Stage) -> None:
+    """Raise `ConfigurationError` where one of two parameters has a value that needs the other's."""
+    for pair, reason in _PAIRS.items():
+        empty = [name for name in pair if not stage.parameters.get(name, template.default(name))]
+        if len(empty) == 1 and set(pair) <= template.parameters.keys():
+            (given,) = set(pair) - set(empty)
+            raise ConfigurationError(
+                f"The stage {stage.name} has {given}, but no {empty[0]}: {reason}. Set {empty[0]} below "
+                f"[stages.{stage.name}.parameters] in {FILE}, or take {given} away."
             )
 
 

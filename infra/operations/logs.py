@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterL
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,8 +14,15 @@ from typing import Any
 from ..clients import Clients, asking, code_of
 from .log_entries import parse
 
+_OWN = "/aws/lambda/"
+"""Before a function's name: the group that it writes to unless it is told another."""
+
 LATE = 60_000
 """Milliseconds: a line that comes so much later than it was written is still shown while following."""
+
+_WRITER = re.compile(r"\d{4}/\d\d/\d\d/(?P<function>[^\[]+)\[")
+"""The name of a stream, where the group is not the function's own; there the function is left out:
+https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-loggroups.html"""
 
 _PAUSE = 2.0
 """Seconds between two looks; the account's quota is 5 to 25 a second, by region:
@@ -34,7 +42,11 @@ class Line:
 
 
 class Logs:
-    """The logs of some functions; ``functions`` are their names, by what a line is to call them."""
+    """The logs of some functions; ``functions`` are their names, by what a line is to call them.
+
+    Functions may share a log group, also with others than these: each line's stream says whose it is. CloudWatch can
+    choose streams by how their names begin, which is with a day; so the whole group is read, and chosen from here.
+    """
 
     def __init__(self, clients: Clients, functions: Mapping[str, str]) -> None:
         self._client = clients("logs")
@@ -89,32 +101,33 @@ class Logs:
                 # A page may be empty and yet not the last.
                 pages = self._client.get_paginator("filter_log_events").paginate(logGroupName=group, **parameters)
                 return [
-                    Line(
-                        event["timestamp"],
-                        self._groups[group],
-                        event["message"],
-                        group,
-                        event["logStreamName"],
-                        event["eventId"],
-                    )
+                    Line(event["timestamp"], kind, event["message"], group, event["logStreamName"], event["eventId"])
                     for page in pages
                     for event in page["events"]
+                    if (kind := self._writer(group, event["logStreamName"])) is not None
                 ]
             except ClientError as error:
                 if code_of(error) == "ResourceNotFoundException":  # a function that has not run yet may have no log
                     return []
                 raise
 
+    def _writer(self, group: str, stream: str) -> str | None:
+        """Whose the stream is; None for a function that was not asked for."""
+        kinds = self._groups[group]
+        if match := _WRITER.match(stream):
+            return kinds.get(match["function"])
+        return kinds.get(group.removeprefix(_OWN), ",".join(kinds.values()))
 
-def _groups(clients: Clients, functions: Mapping[str, str]) -> dict[str, str]:
-    """The log groups, each with the functions that write there."""
-    found: dict[str, list[str]] = {}
+
+def _groups(clients: Clients, functions: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The log groups, each with the functions that write there: what they are called, by their names."""
+    found: dict[str, dict[str, str]] = {}
     for kind, name in functions.items():
         with asking(f"read the configuration of {name}"):
             configured = clients("lambda").get_function_configuration(FunctionName=name)
-        group = configured.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{name}"
-        found.setdefault(group, []).append(kind)
-    return {group: ",".join(kinds) for group, kinds in found.items()}
+        group = configured.get("LoggingConfig", {}).get("LogGroup") or f"{_OWN}{name}"
+        found.setdefault(group, {})[name] = kind
+    return found
 
 
 def _time(line: Line) -> int:

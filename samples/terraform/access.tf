@@ -14,12 +14,12 @@ data "aws_iam_policy_document" "lambda" {
 data "aws_iam_policy_document" "access" {
   statement {
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    resources = [for group in aws_cloudwatch_log_group.function : "${group.arn}:*"]
+    resources = ["${aws_cloudwatch_log_group.site.arn}:*"]
   }
 
-  statement {
+  statement { # of the path as it is asked for, without its last slash
     actions   = ["ssm:GetParametersByPath"]
-    resources = ["arn:${local.aws}:ssm:${local.region}:${local.account}:parameter${trimsuffix(local.secrets_path, "/")}"]
+    resources = ["arn:${local.aws}:ssm:${local.region}:${local.account}:parameter/${var.name}"]
   }
 
   statement {

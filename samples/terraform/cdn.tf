@@ -107,7 +107,7 @@ resource "aws_cloudfront_function" "copy_host" {
   # A gateway is found by its own Host; Django looks for the visitor's in a header that no visitor can set.
   code = <<-JAVASCRIPT
     function handler(event) {
-      event.request.headers["x-forwarded-host"] = {value: event.request.headers.host.value};
+      event.request.headers['x-forwarded-host'] = {value: event.request.headers.host.value};
       return event.request;
     }
   JAVASCRIPT

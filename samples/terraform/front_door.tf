@@ -17,28 +17,7 @@ resource "aws_apigatewayv2_api" "site" {
   count         = local.http_api
   name          = var.name
   protocol_type = "HTTP"
-}
-
-resource "aws_apigatewayv2_integration" "site" {
-  count                  = local.http_api
-  api_id                 = aws_apigatewayv2_api.site[0].id
-  integration_type       = "AWS_PROXY"
-  integration_uri        = local.web.arn
-  payload_format_version = "2.0"
-}
-
-resource "aws_apigatewayv2_route" "site" {
-  count     = local.http_api
-  api_id    = aws_apigatewayv2_api.site[0].id
-  route_key = "$default"
-  target    = "integrations/${aws_apigatewayv2_integration.site[0].id}"
-}
-
-resource "aws_apigatewayv2_stage" "site" {
-  count       = local.http_api
-  api_id      = aws_apigatewayv2_api.site[0].id
-  name        = "$default"
-  auto_deploy = true
+  target        = local.web.arn # which makes a route for all paths, and a stage
 }
 
 resource "aws_api_gateway_rest_api" "site" {

@@ -10,9 +10,8 @@ locals {
   region  = data.aws_region.current.name
   aws     = data.aws_partition.current.partition
 
-  streams      = var.front_door != "http_api"
-  hosts        = length(var.allowed_hosts) > 0 ? var.allowed_hosts : length(var.domain_name) > 0 ? var.domain_name : [".cloudfront.net"]
-  secrets_path = var.secrets_path != "" ? var.secrets_path : "/${var.name}/"
+  streams = var.front_door != "http_api"
+  hosts   = length(var.allowed_hosts) > 0 ? var.allowed_hosts : length(var.domain_name) > 0 ? var.domain_name : [".cloudfront.net"]
 
   environment = {
     DJANGO_SETTINGS_MODULE   = var.settings_module
@@ -21,7 +20,7 @@ locals {
     FAAS_INTERFACE           = var.interface
     FAAS_ORIGIN_SECRET       = local.origin_secret
     FAAS_TRUSTED_PROXIES     = "1" # CloudFront, which adds the visitor's address to X-Forwarded-For
-    FAAS_SECRETS_PATH        = local.secrets_path
+    FAAS_SECRETS_PATH        = "/${var.name}/"
     FAAS_JOBS_QUEUE_URL      = aws_sqs_queue.jobs.url
     FAAS_MEDIA_BUCKET        = aws_s3_bucket.site.id
     FAAS_SITE_URL            = length(var.domain_name) > 0 ? "https://${var.domain_name[0]}" : ""
@@ -29,10 +28,12 @@ locals {
   }
 
   web_environment = merge(
-    { FAAS_INVOKE_MODE = local.streams ? "response_stream" : "buffered" },
+    {
+      FAAS_INVOKE_MODE = local.streams ? "response_stream" : "buffered"
+      FAAS_ORIGIN_PATH = var.front_door == "rest_api" ? "/live" : ""
+    },
     # AWS's own runtime can't stream.
     local.streams ? { AWS_LAMBDA_EXEC_WRAPPER = "/var/task/adapter/runtime/exec_wrapper" } : {},
-    var.front_door == "rest_api" ? { FAAS_ORIGIN_PATH = "/live" } : {},
   )
 
   functions = {
@@ -50,9 +51,8 @@ resource "aws_s3_object" "package" {
   source = var.package
 }
 
-resource "aws_cloudwatch_log_group" "function" {
-  for_each          = local.functions
-  name              = "/aws/lambda/${var.name}-${each.key}"
+resource "aws_cloudwatch_log_group" "site" {
+  name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_days
 }
 
@@ -77,7 +77,7 @@ resource "aws_lambda_function" "function" {
 
   logging_config {
     log_format = "JSON"
-    log_group  = aws_cloudwatch_log_group.function[each.key].name
+    log_group  = aws_cloudwatch_log_group.site.name
   }
 
   dynamic "snap_start" {

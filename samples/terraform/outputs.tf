@@ -12,10 +12,6 @@ output "distribution_domain" {
   value = aws_cloudfront_distribution.site.domain_name
 }
 
-output "front_door_url" {
-  value = "${local.front_door_url}/"
-}
-
 output "static_bucket" {
   value = aws_s3_bucket.site.id
 }

@@ -89,12 +89,6 @@ variable "allowed_hosts" {
   default     = []
 }
 
-variable "secrets_path" {
-  description = "Where Parameter Store has the functions' secrets; empty: /<name>/."
-  type        = string
-  default     = ""
-}
-
 variable "vpc_subnet_ids" {
   description = "Subnets that lead to the database; none: no VPC."
   type        = list(string)

@@ -118,7 +118,7 @@ class Aws:
         template = {
             "Transform": "AWS::Serverless-2016-10-31",
             "Globals": {"Function": {"CodeUri": "s3://elsewhere/function.zip"}},
-            "Parameters": {"SecretsPath": {"Type": "String", "Default": f"/{name}/"}},
+            "Parameters": {"SmokePath": {"Type": "String", "Default": "/"}},
             "Resources": {
                 logical: {"Type": "AWS::Serverless::Function", "Properties": {"AutoPublishAlias": "live"}}
                 for logical in FUNCTIONS.values()
@@ -619,7 +619,6 @@ class _Execution:
             "MediaBucket": bucket,
             "JobsQueueUrl": jobs,
             "DeadJobsQueueUrl": dead,
-            "FrontDoorUrl": f"https://{next(_ids)}.execute-api.{REGION}.amazonaws.com",
         }
         aws.site.bucket = bucket
 
@@ -646,7 +645,7 @@ class _Execution:
                 )
                 logs = self._aws.client("logs")
                 with suppress(logs.exceptions.ResourceAlreadyExistsException):  # that of an earlier stack
-                    logs.create_log_group(logGroupName=f"/aws/lambda/{name}")
+                    logs.create_log_group(logGroupName=f"/aws/lambda/{self._stack.name}")
             self._stack.outputs[output] = name
             self._made(logical, "AWS::Lambda::Function", name)
             version = str(published["Version"])
@@ -687,8 +686,8 @@ class _Execution:
         self._made(alias, "AWS::Lambda::Alias", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}:live")
 
     def _log(self, logical: str, lines: list[str]) -> None:
-        logs, group = self._aws.client("logs"), f"/aws/lambda/{self._names(logical)}"
-        stream = f"2026/01/01/[1]{next(_ids)}"
+        logs, group = self._aws.client("logs"), f"/aws/lambda/{self._stack.name}"
+        stream = f"2026/01/01/{self._names(logical)}[1]{next(_ids)}"
         logs.create_log_stream(logGroupName=group, logStreamName=stream)
         now = int(datetime.now(UTC).timestamp() * 1000)
         logs.put_log_events(

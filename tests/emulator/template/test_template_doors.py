@@ -394,6 +394,62 @@ def test_a_rest_api_resource_by_resource(resources: Read) -> None:
     assert blueprint.notes == ("Preflight is not emulated: integrations of type MOCK lead to no function",)
 
 
+@pytest.mark.parametrize(
+    ("kind", "key", "beside"),
+    [
+        ("AWS::Serverless::Api", "StageName: live, DefinitionBody", ""),
+        (
+            "AWS::ApiGateway::RestApi",
+            "Body",
+            "  Live: {Type: AWS::ApiGateway::Stage, Properties: {RestApiId: !Ref Api, StageName: live}}\n",
+        ),
+    ],
+)
+def test_a_rest_api_by_its_definition(resources: Read, kind: str, key: str, beside: str) -> None:
+    uri = "arn:aws:apigateway:eu-central-1:lambda:path/2021-11-15/functions/${Web.Arn}:live/invocations"
+    to_web = f"""x-amazon-apigateway-integration: {{
+          type: aws_proxy, responseTransferMode: STREAM, timeoutInMillis: 60000, uri: !Sub "{uri}"}}"""
+    blueprint = resources(
+        f"""
+  Api: {{Type: {kind}, Properties: {{BinaryMediaTypes: ["image/*"], {key}: {{openapi: 3.0.1, paths: {{
+    "/items": {{
+      parameters: [{{name: page, in: query}}],
+      get: {{security: [{{users: []}}], {to_web}}},
+      post: {{summary: an event of a function has the rest}},
+      options: {{x-amazon-apigateway-integration: {{type: mock}}}}}},
+    "/{{proxy+}}": {{x-amazon-apigateway-any-method: {{{to_web}}}}}}}}}}}}}
+{beside}"""
+    )
+    (door,) = doors(blueprint)
+    assert door == Door(
+        "rest_api",
+        "Web",
+        stage="live",
+        streaming=True,
+        timeout=60,
+        routes=(Route("GET", "/items"), Route("ANY", "/{proxy+}")),
+        binary_media_types=("image/*",),
+        name="Api",
+    )
+    assert blueprint.notes == (
+        "Api is open here where security guards it on AWS: the emulator reads no authorizers of a definition",
+        "OPTIONS /items of Api is not emulated: integrations of type MOCK lead to no function",
+    )
+
+
+def test_a_definition_that_is_made_elsewhere(resources: Read) -> None:
+    blueprint = resources(
+        """
+  Api:
+    Type: AWS::Serverless::Api
+    Properties:
+      StageName: live
+      DefinitionBody: {"Fn::Transform": {Name: AWS::Include, Parameters: {Location: s3://bucket/api.yaml}}}
+"""
+    )
+    assert blueprint.notes == ("DefinitionBody of Api is not read: Fn::Transform makes it",)
+
+
 def test_two_functions_behind_one_api_are_two_doors_of_one_name(events: Read) -> None:
     blueprint = events(
         "All: {Type: HttpApi}",

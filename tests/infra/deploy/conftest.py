@@ -37,7 +37,6 @@ Parameters:
   PythonVersion: {Type: String, Default: "3.13"}
   Architecture: {Type: String, Default: arm64}
   MemorySize: {Type: Number, Default: 1769}
-  SecretsPath: {Type: String, Default: ""}
   SmokePath: {Type: String, Default: /}
   Token: {Type: String, Default: "", NoEcho: true}
   EnvironmentVersion: {Type: String, Default: ""}

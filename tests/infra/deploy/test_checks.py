@@ -47,7 +47,8 @@ def given(parameters: dict[str, str], **own: str) -> dict[str, str]:
 
 
 def test_what_only_aws_knows_is_made_up_and_the_rest_is_the_template_s() -> None:
-    found = given({"DomainName": "www.example.com", "Interface": "asgi"}, SENTRY_DSN="https://sentry")
+    domain = {"DomainName": "www.example.com", "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1"}
+    found = given({**domain, "Interface": "asgi"}, SENTRY_DSN="https://sentry")
     assert found["DJANGO_ALLOWED_HOSTS"] == "www.example.com"
     assert found["FAAS_INTERFACE"] == "asgi"
     assert found["SENTRY_DSN"] == "https://sentry"

@@ -296,6 +296,16 @@ def test_variables_and_parameters_of_the_stage_reach_the_stack(site: Site) -> No
     assert status(site) == "UPDATE_COMPLETE"
 
 
+def test_a_domain_without_a_certificate_changes_nothing(site: Site) -> None:
+    (site.folder / "template.yaml").unlink()
+    site.configure('[stages.production.parameters]\nDomainName = "www.example.com"\n')
+    refused = site.deploy("first")
+    assert refused.exit_code == 1
+    assert "The stage production has DomainName, but no CertificateArn" in refused.output
+    assert "Nothing was changed." in refused.output
+    assert "CreateChangeSet" not in actions(site)
+
+
 def test_without_a_region_nobody_is_asked(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_REGION")
     refused = site.deploy("first")

@@ -112,3 +112,36 @@ def test_what_nobody_may_read_back_is_kept(tmp_path: Path) -> None:
 def test_a_parameter_that_the_template_has_not_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="is MemorySize meant"):
         parameters.check_names(read(tmp_path, TEMPLATE), Stage("production", "shop", parameters={"Memorysize": "512"}))
+
+
+DOMAIN = {"DomainName": "www.example.com", "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1"}
+VPC = {"VpcSubnetIds": "subnet-1", "VpcSecurityGroupIds": "sg-1"}
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [*zip(DOMAIN, reversed(DOMAIN), strict=True), *zip(VPC, reversed(VPC), strict=True)],
+)
+def test_half_of_what_belongs_together_is_refused(tmp_path: Path, given: str, missing: str) -> None:
+    half = {given: (DOMAIN | VPC)[given]}
+    said = rf"The stage production has {given}, but no {missing}: .* Set {missing} below \[stages\.production\.para"
+    with pytest.raises(ConfigurationError, match=said):
+        parameters.check_pairs(read(tmp_path), Stage("production", "shop", parameters=half))
+
+
+def test_all_of_it_is_not(tmp_path: Path) -> None:
+    for whole in ({}, DOMAIN, VPC, DOMAIN | VPC):
+        parameters.check_pairs(read(tmp_path), Stage("production", "shop", parameters=whole))
+
+
+def test_the_other_half_may_be_in_the_template(tmp_path: Path) -> None:
+    declared = "VpcSubnetIds: {Type: String, Default: subnet-1}\n  VpcSecurityGroupIds: {Type: String, Default: ''}"
+    own = read(tmp_path, TEMPLATE.replace("MemorySize:", f"{declared}\n  MemorySize:", 1))
+    parameters.check_pairs(own, Stage("production", "shop", parameters={"VpcSecurityGroupIds": "sg-1"}))
+    with pytest.raises(ConfigurationError, match="has VpcSubnetIds, but no VpcSecurityGroupIds"):
+        parameters.check_pairs(own, Stage("production", "shop"))
+
+
+def test_a_template_that_has_one_of_them_alone_needs_no_other(tmp_path: Path) -> None:
+    own = read(tmp_path, TEMPLATE.replace("MemorySize:", 'DomainName: {Type: String, Default: "x"}\n  MemorySize:', 1))
+    parameters.check_pairs(own, Stage("production", "shop"))

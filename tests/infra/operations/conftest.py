@@ -75,8 +75,8 @@ class Lambda:
 
     ``refusal`` (status, code, message) is what a call is refused with, ``failure`` what an invocation fails with,
     ``answer`` what it returns in place of the adapter's answer, and ``log`` what it wrote then. ``calls`` are those
-    that came, by function, alias and event; ``logs`` what each wrote. ``groups`` has the log groups of functions that
-    do not write where functions write by default.
+    that came, by function, alias and event; ``logs`` what each wrote. ``group`` is the log group of all functions;
+    empty, each has its own.
     """
 
     def __init__(self, account: Aws, function: Function) -> None:
@@ -88,7 +88,7 @@ class Lambda:
         self.failure: dict[str, Any] | None = None
         self.answer: Any = None
         self.log = ""
-        self.groups: dict[str, str] = {}
+        self.group = "/aws/lambda/shop-production"
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -132,9 +132,9 @@ class Lambda:
         finally:
             connection.close()
         function = re.match(r"/2015-03-31/functions/([^/]+)/configuration", environ["RAW_URI"])
-        if function and function[1] in self.groups:
+        if function and response.status == 200:
             # moto leaves it out: https://docs.aws.amazon.com/lambda/latest/api/API_LoggingConfig.html
-            configured = {"LogFormat": "JSON", "LogGroup": self.groups[function[1]]}
+            configured = {"LogFormat": "JSON", "LogGroup": self.group or f"/aws/lambda/{function[1]}"}
             content = json.dumps({**json.loads(content), "LoggingConfig": configured}).encode()
         own = {"connection", "content-length", "date", "server"}
         kept = [(name, value) for name, value in response.getheaders() if name.lower() not in own]

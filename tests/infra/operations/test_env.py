@@ -47,13 +47,6 @@ def test_each_stage_has_its_own(run: Run, aws: Aws) -> None:
     assert run("env", "get", "NAME", env={"FAAS_STAGE": "staging"}).stdout == "staged\n"
 
 
-def test_the_path_is_the_templates(run: Run, aws: Aws) -> None:
-    Path("faas.toml").write_text('[stages.production.parameters]\nSecretsPath = "/common/shop/"\n')
-    assert run("env", "set", "NAME=value").exit_code == 0
-    assert kept(aws, "/common/shop/NAME")[1] == "value"
-    assert run("env", "list").stdout == "NAME\n"
-
-
 @pytest.mark.parametrize(("typed", "value"), [("a b\n", "a b"), ("key:\n  lines\r\n", "key:\n  lines"), ("x", "x")])
 def test_a_value_comes_from_stdin(run: Run, aws: Aws, typed: str, value: str) -> None:
     done = run("env", "set", "KEY", input=typed)

@@ -21,6 +21,7 @@ from tests.infra.aws import Aws
 from tests.infra.operations.conftest import Lambda, Run
 
 WEB, WORKER = "shop-production-web", "shop-production-worker"
+GROUP = "/aws/lambda/shop-production"
 ONE, OTHER = "8476a536-e9f4-11e8-9739-2dfe598c3fcd", "0c8f9d7e-1111-4aaa-8bbb-2dfe598c3fcd"
 _streams = count(1)
 
@@ -29,17 +30,19 @@ _streams = count(1)
 def _empty(aws: Aws) -> None:
     """Logs without a line in them."""
     client = aws.client("logs")
-    for name in (WEB, WORKER):
-        client.delete_log_group(logGroupName=f"/aws/lambda/{name}")
-        client.create_log_group(logGroupName=f"/aws/lambda/{name}")
+    for there in client.describe_log_groups()["logGroups"]:
+        client.delete_log_group(logGroupName=there["logGroupName"])
+    for name in (GROUP, f"/aws/lambda/{WEB}", f"/aws/lambda/{WORKER}"):
+        client.create_log_group(logGroupName=name)
 
 
 class Log:
-    """A stream of a function's log."""
+    """A stream of a function's; as Lambda calls it, which is by the function's name, save in its own ``group``."""
 
-    def __init__(self, aws: Aws, function: str) -> None:
+    def __init__(self, aws: Aws, function: str, group: str = GROUP) -> None:
         self._client = aws.client("logs")
-        self._place = {"logGroupName": f"/aws/lambda/{function}", "logStreamName": f"2026/11/23/[1]{next(_streams)}"}
+        writer = "" if group == f"/aws/lambda/{function}" else function
+        self._place = {"logGroupName": group, "logStreamName": f"2026/11/23/{writer}[1]{next(_streams)}"}
         self._client.create_log_stream(**self._place)
 
     def write(self, *lines: str, ago: float = 5, spread: int = 1) -> None:
@@ -145,21 +148,39 @@ def test_a_request_that_can_not_be_looked_for(run: Run, aws: Aws, arguments: lis
 
 
 def test_a_function_without_a_log_has_no_lines(run: Run, aws: Aws) -> None:
-    aws.client("logs").delete_log_group(logGroupName=f"/aws/lambda/{WORKER}")
-    Log(aws, WEB).write("one")
-    assert run("logs").stdout.count("one") == 1
-    aws.client("logs").create_log_group(logGroupName=f"/aws/lambda/{WORKER}")
+    aws.client("logs").delete_log_group(logGroupName=GROUP)
+    assert run("logs").stdout == ""
 
 
-def test_the_log_is_where_the_function_writes_it(
+def test_of_a_log_that_functions_share_the_chosen_ones_are_shown(run: Run, aws: Aws) -> None:
+    """What a function of no name here writes there is shown by none, the lines of a request included."""
+    for name in (WEB, WORKER, "shop-production-web-2", "another"):
+        Log(aws, name).write(record(f"by {name}"), ago=5)
+    assert texts(run("logs", "--function", "web").stdout) == [f"web INFO shop: by {WEB} 8476a536"]
+    by_both = [f"web INFO shop: by {WEB} 8476a536", f"worker INFO shop: by {WORKER} 8476a536"]
+    assert sorted(texts(run("logs", "--request", ONE).stdout)) == by_both
+    assert sorted(texts(run("logs", "--function", "worker", "--function", "web").stdout)) == by_both
+
+
+def test_functions_with_a_log_of_their_own(
     run: Run, aws: Aws, functions: Lambda, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Functions may share one, which is read once."""
-    aws.client("logs").create_log_group(logGroupName="/aws/lambda/common")
-    monkeypatch.setattr(functions, "groups", dict.fromkeys((WEB, WORKER), "/aws/lambda/common"))
+    """Whose streams do not name them."""
+    monkeypatch.setattr(functions, "group", "")
     Log(aws, WEB).write("not here")
-    Log(aws, "common").write("here")
-    assert texts(run("logs").stdout) == ["web,worker here"]
+    Log(aws, WEB, f"/aws/lambda/{WEB}").write("bought", ago=6)
+    Log(aws, WORKER, f"/aws/lambda/{WORKER}").write("mailed")
+    assert texts(run("logs").stdout) == ["web bought", "worker mailed"]
+    assert texts(run("logs", "--function", "worker").stdout) == ["worker mailed"]
+
+
+def test_a_log_of_its_own_that_another_writes_to(
+    run: Run, aws: Aws, functions: Lambda, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(functions, "group", f"/aws/lambda/{WEB}")
+    Log(aws, WEB, f"/aws/lambda/{WEB}").write("bought", ago=6)
+    Log(aws, WORKER, f"/aws/lambda/{WEB}").write("mailed")
+    assert texts(run("logs").stdout) == ["web bought", "worker mailed"]
 
 
 def test_more_lines_than_a_page_has(run: Run, aws: Aws) -> None:

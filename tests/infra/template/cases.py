@@ -60,11 +60,17 @@ def variable(name: str, value: Any) -> Change:
     return lambda tree: tree["Globals"]["Function"]["Environment"]["Variables"].update({name: value})
 
 
+def _given(parameter: str) -> Tree:
+    """The condition that a parameter has a value."""
+    return {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, ""]}]}
+
+
 _DOOR = "Cdn.Properties.DistributionConfig.Origins.1"
 _PAGE = "Cdn.Properties.DistributionConfig.DefaultCacheBehavior"
 _ACCESS = "Access.Properties.PolicyDocument.Statement"
 _HOOK = "MigrateRole.Properties.Policies.0.PolicyDocument.Statement"
-_METHOD = "RestPathsMethod.Properties.Integration"
+_PATHS = "RestApi.Properties.DefinitionBody.paths"
+_REST_OF_PATHS = f"{_PATHS}./{{proxy+}}.x-amazon-apigateway-any-method.x-amazon-apigateway-integration"
 
 CASES = (
     Case(
@@ -115,9 +121,10 @@ CASES = (
     Case(
         facts.logs_are_not_kept_for_ever,
         {
-            "no retention": drop("WorkerLogs.Properties.RetentionInDays"),
-            "a group that Lambda makes": drop("Console.Properties.LoggingConfig.LogGroup"),
-            "another's": put("Console.Properties.LoggingConfig.LogGroup", {"Ref": "WebLogs"}),
+            "no retention": drop("Logs.Properties.RetentionInDays"),
+            "groups that Lambda makes": lambda tree: tree["Globals"]["Function"]["LoggingConfig"].pop("LogGroup"),
+            "one elsewhere": put("Console.Properties.LoggingConfig", {"LogGroup": "/aws/lambda/console"}),
+            "another stack's": put("Logs.Properties.LogGroupName", "/aws/lambda/shop"),
             "not allowed": drop(f"{_ACCESS}.0"),
         },
     ),
@@ -170,7 +177,12 @@ CASES = (
     ),
     Case(
         facts.whatever_calls_goes_by_the_alias,
-        {"the API calls $LATEST": put("HttpIntegration.Properties.IntegrationUri", {"Fn::GetAtt": ["Web", "Arn"]})},
+        {"the API calls $LATEST": put("HttpApi.Properties.Target", {"Fn::GetAtt": ["Web", "Arn"]})},
+    ),
+    Case(
+        facts.whatever_calls_goes_by_the_alias,
+        {"one path calls $LATEST": put(f"{_REST_OF_PATHS}.uri", {"Fn::Sub": "arn:aws:lambda/functions/${Web.Arn}/x"})},
+        _REST,
     ),
     Case(
         facts.whatever_calls_goes_by_the_alias,
@@ -235,12 +247,8 @@ CASES = (
                 f"{_ACCESS}.1.Resource",
                 {"Fn::Sub": "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${AWS::StackName}/"},
             ),
+            "looked for elsewhere": variable("FAAS_SECRETS_PATH", "/elsewhere/"),
         },
-    ),
-    Case(
-        facts.secrets_of_this_stack_alone,
-        {"another path": variable("FAAS_SECRETS_PATH", "/elsewhere/")},
-        {"SecretsPath": "/team/shop/"},
     ),
     Case(
         facts.two_stacks_in_one_account,
@@ -285,12 +293,12 @@ CASES = (
     Case(facts.visitors_have_their_own_address, {"CloudFront's for all": variable("FAAS_TRUSTED_PROXIES", 0)}),
     Case(
         facts.the_door_is_where_the_cdn_looks,
-        {"a stage that is in no path": put("HttpStage.Properties.StageName", "live")},
+        {"at a stage that it has not": put(f"{_DOOR}.OriginPath", "/live")},
     ),
     Case(
         facts.the_door_is_where_the_cdn_looks,
         {
-            "another stage": put("RestStage.Properties.StageName", "prod"),
+            "another stage": put("RestApi.Properties.StageName", "prod"),
             "none": put(f"{_DOOR}.OriginPath", ""),
             "links that begin with it": drop("Web.Properties.Environment.Variables.FAAS_ORIGIN_PATH"),
         },
@@ -305,23 +313,28 @@ CASES = (
     Case(
         facts.a_rest_api_streams_everything,
         {
-            "all at once": drop(f"{_METHOD}.ResponseTransferMode"),
+            "all at once": drop(f"{_REST_OF_PATHS}.responseTransferMode"),
             "by the old address": put(
-                f"{_METHOD}.Uri",
+                f"{_REST_OF_PATHS}.uri",
                 {"Fn::Sub": "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/${Web.Arn}/invocations"},
             ),
-            "for 29 s": put(f"{_METHOD}.TimeoutInMillis", 29_000),
-            "not the front page": drop("RestRootMethod"),
-            "deployed before it is there": drop("RestDeployment.DependsOn"),
+            "for 29 s": put(f"{_REST_OF_PATHS}.timeoutInMillis", 29_000),
+            "not the front page": drop(f"{_PATHS}./"),
             "not images": put("RestApi.Properties.BinaryMediaTypes", []),
+            "by a CDN of API Gateway's": drop("RestApi.Properties.EndpointConfiguration"),
         },
         _REST,
     ),
     Case(
-        facts.an_http_api_has_the_second_payload,
+        facts.a_rest_api_is_deployed_to_one_stage,
+        {"SAM makes another": drop("RestApi.Properties.OpenApiVersion")},
+        _REST,
+    ),
+    Case(
+        facts.an_http_api_takes_every_path,
         {
-            "the first": put("HttpIntegration.Properties.PayloadFormatVersion", "1.0"),
-            "one path": put("HttpRoute.Properties.RouteKey", "GET /"),
+            "one path": put("HttpApi.Properties.RouteKey", "GET /"),
+            "none": drop("HttpApi.Properties.Target"),
         },
     ),
     *(
@@ -376,6 +389,11 @@ CASES = (
         },
     ),
     Case(
+        facts.cloudfronts_domain_does_without_one,
+        {"an alias that CloudFront refuses": lambda tree: tree["Conditions"].update(HasDomain=_given("DomainName"))},
+        {"DomainName": "www.example.com"},
+    ),
+    Case(
         facts.all_functions_are_in_the_vpc,
         {
             "not the console": put("Console.Properties.VpcConfig", {"SubnetIds": []}),
@@ -390,6 +408,11 @@ CASES = (
                 f"{_ACCESS}.5", {"Effect": "Allow", "Action": "ec2:CreateNetworkInterface", "Resource": "*"}
             )
         },
+    ),
+    Case(
+        facts.no_vpc_unless_asked_for,
+        {"subnets without a group": lambda tree: tree["Conditions"].update(HasVpc=_given("VpcSubnetIds"))},
+        {"VpcSubnetIds": "subnet-1"},
     ),
     Case(
         facts.connections_are_limited,
@@ -407,6 +430,11 @@ CASES = (
         },
         {"AlarmEmail": "ops@example.com"},
     ),
+    Case(
+        facts.errors_are_counted_where_they_are,
+        {"under another name": put("RestApi.Properties.DefinitionBody.info.title", "shop")},
+        _REST,
+    ),
     *(
         Case(
             facts.errors_are_counted_where_they_are,
@@ -423,17 +451,11 @@ CASES = (
             )
         },
     ),
-    *(
-        Case(
-            facts.the_tools_find_everything,
-            {
-                "an output is missing": lambda tree: tree["Outputs"].pop("ConsoleFunction"),
-                "a URL of another door": lambda tree: tree["Outputs"].update(
-                    FrontDoorUrl={"Value": "https://example.com"}
-                ),
-            },
-            {"FrontDoor": door},
-        )
-        for door in ("http_api", "function_url", "rest_api")
+    Case(
+        facts.the_tools_find_everything,
+        {
+            "an output is missing": lambda tree: tree["Outputs"].pop("ConsoleFunction"),
+            "another queue": lambda tree: tree["Outputs"].update(JobsQueueUrl={"Value": {"Ref": "DeadJobs"}}),
+        },
     ),
 )

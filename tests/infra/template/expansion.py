@@ -138,6 +138,10 @@ class Stack:
                 return str(self._value(first)) == str(self._value(second))
             case "Fn::Not", [item]:
                 return not self._value(item)
+            case "Fn::And", [*items]:
+                return all(self._value(item) for item in items)
+            case "Fn::Join", [separator, items]:
+                return str(separator).join(self._value(items))
             case "Fn::Select", [index, items]:
                 return self._value(items)[int(index)]
             case "Fn::Split", [separator, text]:

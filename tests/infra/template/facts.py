@@ -13,6 +13,7 @@ from .expansion import ACCOUNT, FUNCTIONS, REGION, STACK, Stack
 _ROOT = Path(__file__).parents[3]
 _ARN = f"{REGION}:{ACCOUNT}"
 _CALL = "lambda:InvokeFunction"
+_ANY = "x-amazon-apigateway-any-method"
 
 
 def both_permissions_of_the_url(stack: Stack) -> None:
@@ -72,14 +73,13 @@ def a_failed_job_does_not_repeat_its_batch(stack: Stack) -> None:
 
 
 def logs_are_not_kept_for_ever(stack: Stack) -> None:
-    """In the group of the name that Lambda's console and the tools look for, which the function may write to."""
+    """All in one group, which the functions may write to, and nothing beside it."""
+    assert list(stack.of("AWS::Logs::LogGroup").values()) == [
+        {"LogGroupName": f"/aws/lambda/{STACK}", "RetentionInDays": "30"}
+    ]
     for function in FUNCTIONS:
-        group = stack[function]["LoggingConfig"]["LogGroup"].strip("<>")
-        assert stack[group] == {
-            "LogGroupName": f"/aws/lambda/{stack[function]['FunctionName']}",
-            "RetentionInDays": "30",
-        }
-        assert _allowed(stack, function, "logs:PutLogEvents", f"<{group}.Arn>")
+        assert stack[function]["LoggingConfig"] == {"LogFormat": "JSON", "LogGroup": "<Logs>"}
+        assert _allowed(stack, function, "logs:PutLogEvents", "<Logs.Arn>")
 
 
 def the_bucket_is_closed(stack: Stack) -> None:
@@ -137,15 +137,15 @@ def every_function_has_the_alias(stack: Stack) -> None:
 
 def whatever_calls_goes_by_the_alias(stack: Stack) -> None:
     called = [
-        *(each["IntegrationUri"] for each in stack.of("AWS::ApiGatewayV2::Integration").values()),
-        *(each["Integration"]["Uri"] for each in stack.of("AWS::ApiGateway::Method").values()),
+        *(each["Target"] for each in stack.of("AWS::ApiGatewayV2::Api").values()),
+        *(each["uri"] for each in _rest_integrations(stack).values()),
         *(each["TargetFunctionArn"] for each in stack.of("AWS::Lambda::Url").values()),
         *(each["FunctionName"] for each in stack.of("AWS::Lambda::Permission").values()),
         *(each["FunctionName"] for each in stack.of("AWS::Lambda::EventSourceMapping").values()),
         *(each["Target"]["Arn"] for each in stack.of("AWS::Scheduler::Schedule").values()),
     ]
     assert len(called) >= 4
-    assert [each for each in called if "Aliaslive>" not in each] == []
+    assert [each for each in called if not re.search(r"<\w+Aliaslive>|<\w+\.Arn>:live(?!\w)", each)] == []
 
 
 def migrations_come_before_visitors(stack: Stack) -> None:
@@ -166,7 +166,7 @@ def jobs_and_console_follow_the_migration(stack: Stack) -> None:
 
 
 def the_hook_may_look_and_report(stack: Stack) -> None:
-    version = f"arn:aws:lambda:{_ARN}:function:{stack['Web']['FunctionName']}:12"
+    version = "<Web.Arn>:12"
     group = f"arn:aws:codedeploy:{_ARN}:deploymentgroup:<ServerlessDeploymentApplication>/<WebDeploymentGroup>"
     assert _allowed(stack, "Migrate", _CALL, version)
     assert _allowed(stack, "Migrate", "codedeploy:PutLifecycleEventHookExecutionStatus", group)
@@ -278,7 +278,7 @@ def visitors_have_their_own_address(stack: Stack) -> None:
 
 def the_door_is_where_the_cdn_looks(stack: Stack) -> None:
     expected = {
-        "HttpApi": ("<HttpApi>.execute-api.eu-central-1.amazonaws.com", "", ["$default"]),
+        "HttpApi": ("<HttpApi>.execute-api.eu-central-1.amazonaws.com", "", []),  # its own is $default, without a path
         "RestApi": ("<RestApi>.execute-api.eu-central-1.amazonaws.com", "/live", ["live"]),
         "Url": ("<Url.FunctionUrl>", "", []),
     }
@@ -299,28 +299,37 @@ def django_has_the_last_word_on_time(stack: Stack) -> None:
 
 def a_rest_api_streams_everything(stack: Stack) -> None:
     """https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html"""
-    methods = stack.of("AWS::ApiGateway::Method")
-    resources = {method["ResourceId"] for method in methods.values()}
-    assert resources == {"<RestApi.RootResourceId>", "<RestPaths>"}
-    assert stack["RestPaths"]["PathPart"] == "{proxy+}"
-    for method in methods.values():
-        integration = method["Integration"]
-        assert integration["Uri"] == (
-            f"arn:aws:apigateway:{REGION}:lambda:path/2021-11-15/functions/{stack.alias('Web')}"
+    integrations = _rest_integrations(stack)
+    assert set(integrations) == {("/", _ANY), ("/{proxy+}", _ANY)}
+    for integration in integrations.values():
+        assert (integration["type"], integration["httpMethod"]) == ("aws_proxy", "POST")
+        assert integration["uri"] == (
+            f"arn:aws:apigateway:{REGION}:lambda:path/2021-11-15/functions/<Web.Arn>:live"
             "/response-streaming-invocations"
         )
-        assert integration["ResponseTransferMode"] == "STREAM"
-        assert integration["TimeoutInMillis"] >= 1000 * stack["Web"]["Timeout"]
-        assert method["HttpMethod"] == "ANY"
-    assert set(stack.resources["RestDeployment"]["DependsOn"]) == set(methods)
+        assert integration["responseTransferMode"] == "STREAM"
+        assert integration["timeoutInMillis"] >= 1000 * stack["Web"]["Timeout"]
     assert stack["RestApi"]["BinaryMediaTypes"] == ["*/*"], "uploads would be damaged"
+    assert stack["RestApi"]["EndpointConfiguration"] == {"Types": ["REGIONAL"]}, "CloudFront is there already"
 
 
-def an_http_api_has_the_second_payload(stack: Stack) -> None:
-    (integration,) = stack.of("AWS::ApiGatewayV2::Integration").values()
-    assert (integration["IntegrationType"], integration["PayloadFormatVersion"]) == ("AWS_PROXY", "2.0")
-    (route,) = stack.of("AWS::ApiGatewayV2::Route").values()
-    assert (route["RouteKey"], route["Target"]) == ("$default", "integrations/<HttpIntegration>")
+def a_rest_api_is_deployed_to_one_stage(stack: Stack) -> None:
+    (stage,) = stack.of("AWS::ApiGateway::Stage").values()
+    assert stage["DeploymentId"].strip("<>") in stack
+    for deployment in stack.of("AWS::ApiGateway::Deployment").values():
+        assert "StageName" not in deployment, "SAM would make a second one"
+
+
+def an_http_api_takes_every_path(stack: Stack) -> None:
+    """By "quick create", which makes the integration, the route $default and its stage.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-apigatewayv2-api.html
+    """
+    (api,) = stack.of("AWS::ApiGatewayV2::Api").values()
+    assert api == {"Name": STACK, "ProtocolType": "HTTP", "Target": stack.alias("Web")}
+    assert {entry["Type"] for entry in stack.resources.values()}.isdisjoint(
+        {"AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Stage"}
+    )
 
 
 def what_streams_has_a_runtime_for_it(stack: Stack) -> None:
@@ -402,7 +411,7 @@ def errors_are_counted_where_they_are(stack: Stack) -> None:
         ("AWS/ApiGateway", "5XXError", "ApiName", STACK),
         ("AWS/Lambda", "Url5xxCount", "FunctionName", "<Web>"),
     }
-    assert found[3].strip("<>") in stack or stack["RestApi"]["Name"] == STACK
+    assert found[3].strip("<>") in stack or stack["RestApi"]["Body"]["info"]["title"] == STACK
 
 
 def sessions_are_cleared(stack: Stack) -> None:
@@ -413,6 +422,7 @@ def sessions_are_cleared(stack: Stack) -> None:
 
 def the_tools_find_everything(stack: Stack) -> None:
     expected = {
+        "SiteUrl": "https://<Cdn.DomainName>",
         "DistributionId": "<Cdn>",
         "DistributionDomain": "<Cdn.DomainName>",
         "StaticBucket": "<Bucket>",
@@ -424,18 +434,21 @@ def the_tools_find_everything(stack: Stack) -> None:
         "JobsQueueUrl": "<Jobs>",
         "DeadJobsQueueUrl": "<DeadJobs>",
     }
-    assert {name: stack.outputs[name] for name in expected} == expected
-    assert set(stack.outputs) == {*expected, "SiteUrl", "FrontDoorUrl"}
-    assert stack.outputs["FrontDoorUrl"] in {
-        "<HttpApi.ApiEndpoint>/",
-        "https://<RestApi>.execute-api.eu-central-1.amazonaws.com/live/",
-        "https://<Url.FunctionUrl>/",
-    }
-    assert re.split("[<>.]", stack.outputs["FrontDoorUrl"])[1] in stack
+    assert stack.outputs == expected
 
 
 def _cdn(stack: Stack) -> Any:
     return stack["Cdn"]["DistributionConfig"]
+
+
+def _rest_integrations(stack: Stack) -> dict[tuple[str, str], Any]:
+    """The integrations of REST APIs by path and method."""
+    return {
+        (path, method): operation["x-amazon-apigateway-integration"]
+        for api in stack.of("AWS::ApiGateway::RestApi").values()
+        for path, item in api["Body"]["paths"].items()
+        for method, operation in item.items()
+    }
 
 
 def _behaviours(stack: Stack) -> list[Any]:

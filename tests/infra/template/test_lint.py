@@ -20,7 +20,6 @@ _ALL = {
     "DomainName": "www.example.com,example.com",
     "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1f9a3c1e-5f0f-4c5e-8a0f-0c1d2e3f4a5b",
     "AllowedHosts": ".example.com",
-    "SecretsPath": "/team/shop/",
     "VpcSubnetIds": "subnet-0bb1c79de3ea10001,subnet-0bb1c79de3ea10002",
     "VpcSecurityGroupIds": "sg-0a1b2c3d4e5f60718",
     "LogRetentionDays": "90",

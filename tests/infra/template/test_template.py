@@ -23,7 +23,6 @@ DEFAULTS = {
     "DomainName": "",
     "CertificateArn": "",
     "AllowedHosts": "",
-    "SecretsPath": "",
     "VpcSubnetIds": "",
     "VpcSecurityGroupIds": "",
     "LogRetentionDays": "30",
@@ -35,6 +34,12 @@ DEFAULTS = {
 
 def _versions(expanded: Tree) -> set[str]:
     return {name for name, entry in expanded["Resources"].items() if entry["Type"] == "AWS::Lambda::Version"}
+
+
+def test_a_person_can_read_it() -> None:
+    lines = TEMPLATE.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 210
+    assert max(map(len, lines)) <= 132
 
 
 def test_every_parameter_has_a_default() -> None:
@@ -84,16 +89,6 @@ def test_allowed_hosts_go_before_the_domain() -> None:
     assert deployed(DomainName="a.example.com", AllowedHosts="*").variables("Web")["DJANGO_ALLOWED_HOSTS"] == "*"
 
 
-@pytest.mark.parametrize("path", ["", "/shop/", "/team/shop.eu_1/"])
-def test_secrets_paths(path: str) -> None:
-    assert re.fullmatch(source()["Parameters"]["SecretsPath"]["AllowedPattern"], path)
-
-
-@pytest.mark.parametrize("path", ["shop/", "/shop", "/", "//"])
-def test_no_secrets_paths(path: str) -> None:
-    assert not re.fullmatch(source()["Parameters"]["SecretsPath"]["AllowedPattern"], path)
-
-
 def test_new_code_makes_new_versions() -> None:
     assert _versions(expand(source())).isdisjoint(_versions(expand(source(), code="s3://artifacts/another.zip")))
 
@@ -108,6 +103,18 @@ def test_a_variable_of_the_template_makes_new_versions() -> None:
     tree = source()
     tree["Globals"]["Function"]["Environment"]["Variables"]["PAYMENTS"] = "live"
     assert _versions(expand(tree)).isdisjoint(_versions(expand(source())))
+
+
+def test_another_definition_of_the_rest_api_is_deployed_anew() -> None:
+    """A deployment is a copy of the API at one time, which a stage shows until it is given another."""
+
+    def deployments(tree: Tree) -> set[str]:
+        return set(Stack(expand(tree), {"FrontDoor": "rest_api"}).of("AWS::ApiGateway::Deployment"))
+
+    changed = source()
+    changed["Resources"]["RestApi"]["Properties"]["DefinitionBody"]["info"]["version"] = "2"
+    assert len(deployments(source())) == 1
+    assert deployments(source()).isdisjoint(deployments(changed))
 
 
 def test_it_expands_the_same_from_json() -> None:
