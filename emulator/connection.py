@@ -136,7 +136,7 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._reading_head:  # trailers come here as well
-            self._headers.append((name, value))
+            self._headers.append((name, value.rstrip(b" \t")))
             if len(name) == 4 and name.lower() == b"host":
                 self._hosts += 1
 
@@ -198,7 +198,12 @@ class Connection(asyncio.Protocol):
             method=method,
             path=path,
             query=query,
-            headers=tuple([(name.decode("latin-1"), _text(value)) for name, value in self._headers]),
+            headers=tuple(
+                [
+                    (name.decode("latin-1"), value.decode("latin-1") if value.isascii() else _text(value))
+                    for name, value in self._headers
+                ]
+            ),
             body=b"".join(self._body),
             client=self._client,
             scheme="http",
@@ -370,7 +375,6 @@ def _origin_form(target: str) -> str | None:
 
 
 def _text(value: bytes) -> str:
-    value = value.rstrip(b" \t")
     try:
         return value.decode()
     except UnicodeDecodeError:

@@ -10,6 +10,7 @@ import zlib
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
+@functools.lru_cache(maxsize=64)
 def extended_id(request_id: str) -> str:
     """The 16 characters that API Gateway shows as `extendedRequestId` and an HTTP API as `requestId`."""
     return base64.urlsafe_b64encode(bytes.fromhex(request_id.replace("-", "")[:22])).decode("ascii")

@@ -150,11 +150,11 @@ class Environment:
             record.queued = max(0.0, waited - (invocation.cold or 0.0))
             record.log += self._init_lines
         self._init_lines.clear()
-        self._limit(self._spec.timeout, self._timed_out)
         if cold:
             self._boot()
         else:
             self._deliver(invocation)
+        self._limit(self._spec.timeout, self._timed_out)
 
     async def stop(self) -> None:
         """Ends the process and all it started: SIGTERM, and SIGKILL when it takes too long."""

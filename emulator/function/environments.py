@@ -26,9 +26,9 @@ longer than that to arrive; here it would be there before the runtime has asked 
 _LONGER_GRACE = 1.0
 """The same where the alternative is to be throttled: on a busy machine a runtime may take that long to come back."""
 
-_NEAR = 0.0005
-"""Seconds within which a quick view has answered; for one request alone they are spent awake. With several at work the
-processors are theirs."""
+_NEAR = 0.002
+"""Seconds within which a quick view has answered and its client asks for the next thing; for one request alone they are
+spent awake. With several at work the processors are theirs."""
 
 
 class Quota:
@@ -44,7 +44,10 @@ class Quota:
 
     @property
     def exhausted(self) -> bool:
-        return sum(member.at_work for member in self.members) >= self.limit
+        at_work = 0
+        for member in self.members:
+            at_work += member.at_work
+        return at_work >= self.limit
 
     @property
     def finishing(self) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 from ..exceptions import EmulatorError
 from ..log import Log
@@ -57,7 +58,7 @@ class FunctionService:
         """Waits until the environments that were started have booted, or have failed to."""
         await asyncio.gather(*(function.settled() for function in self._functions.values()))
 
-    async def invoke(
+    def invoke(
         self,
         name: str,
         event: bytes,
@@ -66,7 +67,7 @@ class FunctionService:
         *,
         streaming: bool = False,
         record: Record | None = None,
-    ) -> Invocation:
+    ) -> Coroutine[Any, Any, Invocation]:
         """Has a function answer ``event``; returns the invocation with its outcome in place.
 
         With ``streaming`` it returns as soon as the answer begins; the invocation has a `ResponseStream` to read it
@@ -77,7 +78,7 @@ class FunctionService:
 
         ``record`` is filled in as far as the function knows: when this returns, all but the end of the log.
         """
-        return await self._function(name).invoke(event, request_id, patience, streaming, record)
+        return self._function(name).invoke(event, request_id, patience, streaming, record)
 
     def replace(self) -> None:
         """Has new processes take over: idle ones end now, busy ones after their answer.
