@@ -70,6 +70,8 @@ class ResponseStream:
 
     def end(self, error: str | None = None) -> None:
         self._ended, self.error = True, error
+        if self._source is not None:
+            self._source.resume_reading()  # what comes next is another request's
         self._wake()
 
     def break_off(self, failure: FunctionFailed) -> None:

@@ -43,6 +43,11 @@ def play(folder: Path, scenario: Callable[[Site], Awaitable[None]], *doors: str,
     return asyncio.run(main())
 
 
+def has_text(path: Path) -> bool:
+    """Whether it is written, not only made."""
+    return path.exists() and path.read_text() != ""
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_what_the_function_sends_arrives_at_once(tmp_path: Path, door: str) -> None:
     async def scenario(site: Site) -> None:
@@ -168,7 +173,7 @@ def test_a_client_that_leaves_ends_the_answer_and_the_function_goes_on(tmp_path:
             head = await asyncio.wait_for(reader.readuntil(b"begin"), 5)
             pids.add(re.search(rb"X-Pid: (\d+)", head))
             await hang_up(writer)
-            assert await asyncio.to_thread(until, (tmp_path / "status").exists)
+            assert await asyncio.to_thread(until, lambda: has_text(tmp_path / "status"))
             assert (tmp_path / "left").read_text() in {"BrokenPipeError", "ConnectionResetError"}
             assert (tmp_path / "status").read_text() == "403"  # the invocation is over: there is nothing to report
             (tmp_path / "status").unlink()
@@ -195,7 +200,7 @@ def test_a_client_that_leaves_in_a_silence_is_noticed(tmp_path: Path) -> None:
 def test_an_error_in_the_middle(tmp_path: Path) -> None:
     async def scenario(site: Site) -> None:
         assert body(await site.get("/late-error", "function_url")) == (201, b"partial", True)
-        assert await asyncio.to_thread(until, (tmp_path / "status").exists)
+        assert await asyncio.to_thread(until, lambda: has_text(tmp_path / "status"))
         assert (tmp_path / "status").read_text() == "202"
         assert body(await site.get("/late-error", "rest_api")) == (201, b"partial", False)
 
