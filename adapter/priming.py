@@ -13,7 +13,6 @@ import importlib
 import logging
 import math
 import os
-import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -174,6 +173,7 @@ def prime(application: object, plan: Plan, boot_seconds: float) -> None:
         )  # fmt: skip
     finally:
         alarm.deadline = None
+        _records.cache_clear()  # megabytes that nobody needs again
 
 
 @contextmanager
@@ -293,19 +293,21 @@ def _is_installed(name: str) -> bool:
     if path is None:
         return False
     folder = Path(path).parent
-    return folder.name in {"site-packages", "dist-packages"} or package in _installed_packages(folder)
+    return folder.name in {"site-packages", "dist-packages"} or _is_distributed(package, folder)
 
 
 @functools.cache
-def _installed_packages(folder: Path) -> frozenset[str]:
-    """The packages in ``folder`` that distributions have put there.
+def _is_distributed(package: str, folder: Path) -> bool:
+    return any(f"\n{package}/".encode() in record for record in _records(folder))
+
+
+@functools.cache
+def _records(folder: Path) -> tuple[bytes, ...]:
+    """What the distributions in ``folder`` have put there, a line for each file.
 
     https://packaging.python.org/en/latest/specifications/recording-installed-packages/#the-record-file
     """
-    found: set[bytes] = set()
-    for record in folder.glob("*.dist-info/RECORD"):
-        found.update(re.findall(rb"^([^/,]+)/", record.read_bytes(), re.MULTILINE))
-    return frozenset(name.decode() for name in found)
+    return tuple(b"\n" + record.read_bytes() for record in folder.glob("*.dist-info/RECORD"))
 
 
 def _links(init: _Init) -> None:
