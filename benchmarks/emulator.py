@@ -471,8 +471,9 @@ def warm(doors: list[Door], arguments: argparse.Namespace) -> None:
         at_once(door, 1.0)
     for number in range(arguments.rounds):
         taken: dict[str, list[float]] = {door.name: [] for door in doors}
-        for _ in range(TURNS):
-            for door in doors:
+        for turn in range(number, number + TURNS):
+            first = turn * len(doors) // TURNS % len(doors)  # so that nobody is always the one after another's work
+            for door in doors[first:] + doors[:first]:
                 taken[door.name] += in_a_row(door, arguments.requests // TURNS)
         for door in doors:
             door.latencies.append(statistics.median(taken[door.name]))

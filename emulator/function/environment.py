@@ -29,6 +29,7 @@ _STOP_PATIENCE = 2.0  # what AWS gives a runtime between SIGTERM and SIGKILL
 _LAST_BREATH = 0.3  # how much later than its broken connection the end of a process may be noticed
 _MEMORY_CHECK = 0.05  # seconds between two looks at what a process takes
 _SHORT = 0.005  # seconds in which a process can't have taken much; looking would cost as much as all the rest
+_AT_ONCE = 0.001  # seconds from an answer to the next request of a runtime that has nothing else to do
 _KEPT_LINES = 1000  # of what INIT writes before there is an invocation to show them with
 
 
@@ -107,6 +108,7 @@ class Environment:
         self._invocation: Invocation | None = None
         self._answered = False
         """The current invocation is; what comes after the answer may go on."""
+        self._answered_at = 0.0
         self._begun = 0.0
         self._inner_init = 0.0
         """The INIT seconds that are part of the current invocation's time."""
@@ -126,6 +128,11 @@ class Environment:
     def finishing(self) -> bool:
         """It will be free in a moment, or when its work after the answer is done."""
         return self.state is State.BUSY and (self._invocation is None or self._answered)
+
+    @property
+    def returning(self) -> bool:
+        """It has answered just now, and asks for more at once unless there is work after the answer."""
+        return self.finishing and time.perf_counter() - self._answered_at < _AT_ONCE
 
     # What its owner wants
 
@@ -259,7 +266,8 @@ class Environment:
         # The time limit goes on: what a function does between its answer and its next request counts as well.
         if self._invocation is not None and not self._answered:
             self._answered = True
-            self._measure(time.perf_counter() - self._begun)
+            self._answered_at = time.perf_counter()
+            self._measure(self._answered_at - self._begun)
             self._invocation.succeed(payload)
 
     def failed(self, failure: Failure, message: str) -> None:

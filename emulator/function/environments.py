@@ -25,10 +25,11 @@ _GRACE = 0.05
 longer than that to arrive; here it would be there before the runtime has asked for it, and be given a cold start."""
 _LONGER_GRACE = 1.0
 """The same where the alternative is to be throttled: on a busy machine a runtime may take that long to come back."""
-
+_MOMENT = 0.002
+"""The same where another one idles: requests in a row meet the same environment, as in the cloud."""
 _NEAR = 0.002
-"""Seconds within which a quick view has answered and its client asks for the next thing; for one request alone they are
-spent awake. With several at work the processors are theirs."""
+"""Seconds within which a quick view has answered and its client asks for more; one request alone has them spent awake.
+With several at work the processors are theirs."""
 
 
 class Quota:
@@ -145,11 +146,9 @@ class Environments:
         if self._stopped:
             raise FunctionFailed(Failure.FUNCTION, "the emulator is stopping")
         self._assign(invocation)
-        placed = invocation.deadline > 0
-        if placed and self.at_work == 1 and isinstance(loop, EventLoop):
-            loop.stay_awake(_NEAR)
         # Where the function's own limit ends it sooner, the door's needs no timer.
-        if patience is None or self._spec.debug or (placed and self._spec.timeout < patience):
+        limited = invocation.deadline > 0 and patience is not None and self._spec.timeout < patience
+        if patience is None or self._spec.debug or limited:
             await outcome
             return invocation
         deadline = loop.call_later(patience, self._patience_ends, invocation, patience)
@@ -208,8 +207,9 @@ class Environments:
     def _assign(self, invocation: Invocation) -> None:
         """Gives it an environment, has it wait for one, or fails it."""
         room = self._has_room
-        if room and self._idle:
-            self._idle.pop().invoke(invocation)  # the one used last: the others come to rest, and expire
+        returning = sum(environment.returning for environment in self._environments)
+        if room and self._idle and returning <= len(self._waiting):
+            self._place(invocation)
             return
         spare = self._starting - len(self._waiting)
         finishing = self.finishing if room else self._quota.finishing
@@ -218,12 +218,13 @@ class Environments:
             self._serve_waiting()
         elif (room and spare > 0) or finishing > max(0, -spare):
             self._waiting.append(invocation)
-            asyncio.get_running_loop().call_later(_GRACE, self._grace_is_over, invocation)
+            grace = _MOMENT if room and self._idle else _GRACE
+            asyncio.get_running_loop().call_later(grace, self._grace_is_over, invocation)
         else:
             self._place(invocation)
 
     def _grace_is_over(self, invocation: Invocation, last: bool = False) -> None:
-        if invocation not in self._waiting or len(self._waiting) <= self._starting:
+        if invocation not in self._waiting or (len(self._waiting) <= self._starting and not self._idle):
             return
         if not last and self._quota.finishing and not self._has_room:
             asyncio.get_running_loop().call_later(_LONGER_GRACE, self._grace_is_over, invocation, True)
@@ -240,12 +241,19 @@ class Environments:
                 f"{self._quota.advice}",
             )
         elif self._idle:
-            self._idle.pop().invoke(invocation)
+            # The one used last: the others come to rest, and expire.
+            self._give(self._idle.pop(), invocation)
         elif self._cold:
-            self._cold.pop().invoke(invocation)
+            self._give(self._cold.pop(), invocation)
         else:
             self._waiting.append(invocation)
             self.start()
+
+    def _give(self, environment: Environment, invocation: Invocation) -> None:
+        environment.invoke(invocation)
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, EventLoop) and self.at_work == 1:
+            loop.stay_awake(_NEAR)
 
     def _serve_waiting(self) -> None:
         """Sees to those that wait for an environment which will not come."""
@@ -269,7 +277,7 @@ class Environments:
             invocation = self._waiting.popleft()
             if environment.served == 0:
                 invocation.cold = environment.init_seconds
-            environment.invoke(invocation)
+            self._give(environment, invocation)
         else:
             self._rest(environment, self._idle)
             self._quota.freed(self)

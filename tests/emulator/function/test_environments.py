@@ -266,6 +266,21 @@ def test_a_request_is_not_kept_waiting_by_work_after_an_answer(tmp_path: Path) -
     run(tmp_path, scenario)
 
 
+def test_requests_in_a_row_meet_the_same_environment(tmp_path: Path) -> None:
+    async def scenario(function: Function) -> None:
+        await asyncio.gather(*(function(do="sleep", seconds=0.1) for _ in range(3)))
+        await asyncio.sleep(0.1)
+        served = {(await function())["pid"] for _ in range(100)}
+        assert len(served) == 1
+        # An environment that has more to do is not waited for, as there are others.
+        lingering = await function(do="linger", seconds=3)
+        started = time.perf_counter()
+        assert lingering["pid"] not in {(await function())["pid"] for _ in range(10)}
+        assert time.perf_counter() - started < 1
+
+    run(tmp_path, scenario, concurrency=3)
+
+
 def test_work_after_an_answer_holds_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("emulator.function.environments._LONGER_GRACE", 0.1)
 
