@@ -16,7 +16,7 @@ from infra import stacks
 from infra.build import Package, StaticFiles, Zip
 from infra.deploy import cli, smoke
 from tests.infra.aws import Aws, Server, aws, aws_account, package  # noqa: F401 - fixtures
-from tests.infra.operations.conftest import Lambda
+from tests.infra.functions import Lambda
 
 # Checks nothing, in a tenth of the time that Django takes to; `test_checks` has Django do it.
 MANAGE = """

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.infra.aws import Aws
-from tests.infra.operations.conftest import Lambda, Run
+from tests.infra.functions import Lambda
+from tests.infra.operations.conftest import Run
 
 COMMAND = {"manage": ["check"]}
 

@@ -18,7 +18,8 @@ from infra.clients import Clients
 from infra.configuration import Stage
 from infra.operations import logs
 from tests.infra.aws import Aws
-from tests.infra.operations.conftest import Lambda, Run
+from tests.infra.functions import Lambda
+from tests.infra.operations.conftest import Run
 
 WEB, WORKER = "shop-production-web", "shop-production-worker"
 GROUP = "/aws/lambda/shop-production"

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from infra.operations import calling
-from tests.infra.operations.conftest import Lambda, Run
+from tests.infra.functions import Lambda
+from tests.infra.operations.conftest import Run
 
 
 def test_prints_what_the_command_prints_and_exits_as_it_does(run: Run, functions: Lambda) -> None:
