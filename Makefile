@@ -21,7 +21,7 @@ run: $(VENV)/.run
 
 # Two halves at a time, as many tests wait for processes of their own; what starts whole sites is one of them. What has
 # failed is printed last, where a log that is cut short still has it.
-SITES := tests/emulator/function $(wildcard tests/emulator/test_*.py) tests/end_to_end tests/infra/deploy tests/infra/init tests/samples
+SITES := tests/emulator/function $(wildcard tests/emulator/test_*.py) tests/end_to_end tests/infra/deploy tests/samples
 
 test: $(VENV)/.dev
 ifdef ARGS

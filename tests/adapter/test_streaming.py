@@ -912,7 +912,7 @@ def test_a_process_that_is_told_to_end_ends_the_events(service: Service, tmp_pat
 
     service.answers = [invoke(event(path="/clock")), terminate]
     result = run(service, tmp_path, SITE, FAAS_INTERFACE=interface, FAAS_INVOKE_MODE="response_stream")
-    assert result.stdout.startswith("ended\n")
+    assert "ended" in result.stdout.split()  # where the signal meets the loop decides what else is told, and when
     assert result.returncode == 0
 
 
