@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import json
 import time
@@ -11,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from . import blueprint
+from .event_loop import when_idle
 from .front_doors import Event, FrontDoor, LoadBalancer, Rejected, build, serialise
 from .front_doors.contract import (
     ANYBODY,
@@ -81,7 +81,7 @@ class Gateway:
             response.stream.at_end(lambda: end(time.perf_counter() - started, began))
         else:
             # The client need not wait for the log.
-            asyncio.get_running_loop().call_soon(end, began, None)
+            when_idle(lambda: end(began, None))
         return response
 
     async def replay(self, record: Record) -> None:

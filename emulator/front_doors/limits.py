@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from ..http import Request
 
 INVOKE_REQUEST = 6_291_456
@@ -39,7 +41,10 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 def serialise(event: Mapping[str, Any]) -> bytes:
     """The event as the service hands it to the function: compact JSON in UTF-8, without escapes for plain letters."""
-    return _encode(event).encode("utf-8", "replace")
+    try:
+        return orjson.dumps(event)
+    except TypeError:  # half of a surrogate pair, which it refuses, or an integer of more than 64 bits
+        return _encode(event).encode("utf-8", "replace")
 
 
 def event_size(event: Mapping[str, Any], body: bytes) -> int:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from ..event_loop import when_idle
 from ..front_doors.contract import Failure
 from ..records import Record
 from . import memory, report
@@ -247,8 +248,7 @@ class Environment:
         self.state = State.IDLE
         self._owner.environment_idle(self)
         if self.state is State.IDLE and self._spec.freeze:
-            self._frozen = True
-            self._signal(signal.SIGSTOP)
+            when_idle(self._freeze)
 
     def asks_for_restore(self) -> None:
         if self._api is not None:
@@ -423,6 +423,12 @@ class Environment:
     def _kill(self) -> None:
         self._killed = True
         self._signal(signal.SIGKILL)
+
+    def _freeze(self) -> None:
+        # By now it may have the next request, or have been asked to stop.
+        if self.state is State.IDLE and not self._stopping and not self._frozen:
+            self._frozen = True
+            self._signal(signal.SIGSTOP)
 
     def _thaw(self) -> None:
         if self._frozen:

@@ -4,8 +4,11 @@ import asyncio
 import socket
 import threading
 import time
+from collections.abc import Callable
 
-from emulator.event_loop import EventLoop
+import pytest
+
+from emulator.event_loop import EventLoop, when_idle
 
 
 def test_what_comes_while_it_is_awake_is_seen() -> None:
@@ -49,3 +52,64 @@ def test_programs_are_started_and_waited_for() -> None:
 
     with asyncio.Runner(loop_factory=EventLoop) as runner:
         assert runner.run(main()) == 0
+
+
+def test_what_can_wait_comes_after_what_is_there() -> None:
+    async def main() -> list[str]:
+        loop = asyncio.get_running_loop()
+        done: list[str] = []
+        over = loop.create_future()
+        here, there = socket.socketpair()
+        with here, there:
+
+            def request() -> None:
+                done.append(here.recv(10).decode())
+                if done[-1] == "first":
+                    there.sendall(b"second")
+
+            loop.add_reader(here, request)
+            when_idle(lambda: done.append("told"))
+            when_idle(lambda: over.set_result(None))
+            there.sendall(b"first")
+            loop.call_soon(done.append, "soon")
+            await asyncio.wait_for(over, 5)
+            loop.remove_reader(here)
+        return done
+
+    with asyncio.Runner(loop_factory=EventLoop) as runner:
+        assert runner.run(main()) == ["soon", "first", "second", "told"]
+
+
+def test_what_can_wait_does_not_wait_for_ever() -> None:
+    async def main() -> tuple[int, int]:
+        loop = asyncio.get_running_loop()
+        done: list[None] = []
+        busy = True
+
+        def again() -> None:
+            if busy:
+                loop.call_soon(again)
+
+        again()
+        for _ in range(1000):
+            when_idle(lambda: done.append(None))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        in_between = len(done)
+        busy = False
+        await asyncio.sleep(0.01)
+        return in_between, len(done)
+
+    with asyncio.Runner(loop_factory=EventLoop) as runner:
+        assert runner.run(main()) == (1000, 1000)
+
+
+@pytest.mark.parametrize("make", [EventLoop, asyncio.new_event_loop])
+def test_what_can_wait_is_done_by_any_loop(make: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    async def main() -> None:
+        done = asyncio.get_running_loop().create_future()
+        when_idle(lambda: done.set_result(None))
+        await asyncio.wait_for(done, 5)
+
+    with asyncio.Runner(loop_factory=make) as runner:
+        runner.run(main())

@@ -142,6 +142,8 @@ def test_the_invoke_limit_counts_json_escapes() -> None:
 
 def test_events_are_serialised_as_compact_utf_8() -> None:
     assert serialise({"a": "λ", "b": [1]}) == '{"a":"λ","b":[1]}'.encode()
+    # What the quick way refuses: half of a surrogate pair, an integer of more than 64 bits.
+    assert serialise({"a": "λ\ud800", "b": 2**70}) == f'{{"a":"λ?","b":{2**70}}}'.encode()
 
 
 @pytest.mark.parametrize("name", FRONT_DOORS)
