@@ -36,15 +36,20 @@ https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html"""
 # measured.
 _NEVER_TOO_LARGE = 900_000
 
+# From this length on the bytes are copied: orjson's own hold on to a buffer that grew by doubling, and what a thousand
+# recorded requests with an upload of 300 KB in every tenth leave in memory is 250 MB with them, 35 MB without.
+_LONG = 65_536
+
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def serialise(event: Mapping[str, Any]) -> bytes:
     """The event as the service hands it to the function: compact JSON in UTF-8, without escapes for plain letters."""
     try:
-        return orjson.dumps(event)
+        data = orjson.dumps(event)
     except TypeError:  # half of a surrogate pair, which it refuses, or an integer of more than 64 bits
         return _encode(event).encode("utf-8", "replace")
+    return data if len(data) < _LONG else bytes(memoryview(data))
 
 
 def event_size(event: Mapping[str, Any], body: bytes) -> int:
