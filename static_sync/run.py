@@ -3,7 +3,7 @@
 Two runs at once cross each other in three ways, and each shows: an unhashed file that was written meanwhile fails the
 condition of its put, a record that was taken meanwhile fails that of the commit, and a prune takes the number of the
 record that a run wants to write. Whoever sees it begins again with a new listing, so that the bucket ends as one of the
-runs wants it.
+runs wants it, unless one gives up.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from static_sync.progress import Progress
     from static_sync.stores.contract import Store
 
-_ROUNDS = 5
+# Who gives up may have written over the unhashed files of the run that is recorded. The pauses between the last rounds
+# are longer than most runs, so that a few runs at once all come through.
+_ROUNDS = 8
 
 
 class Run:
@@ -102,8 +104,8 @@ class Run:
                 return
             time.sleep(random.uniform(0, 0.1 * 2**number))  # noqa: S311 - not a secret
         raise ConflictError(
-            f"Other runs have written to the same place {_ROUNDS} times while this one did. Each file there is whole; "
-            "run again when they are done."
+            f"Other runs have written to the same place {_ROUNDS} times while this one did. Each file there is whole, "
+            "but the unhashed ones may be of several runs: run again when the others are done."
         )
 
     def notes_of_the_service(self) -> list[str]:

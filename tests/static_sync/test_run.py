@@ -16,7 +16,7 @@ from static_sync.cdn import Invalidation
 from static_sync.exceptions import BucketError, CdnError, ConflictError
 from static_sync.inventory import StaticFile, take_inventory
 from static_sync.manifest import Manifest
-from static_sync.release import Record
+from static_sync.release import FOLDER, Record
 from static_sync.source import scan
 from static_sync.stage import Stage
 from static_sync.stores.contract import Body, Headers
@@ -288,6 +288,26 @@ def test_many_runs_in_threads_end_as_one_of_them_wants_it(tmp_path: Path) -> Non
     assert_serves(store, winner)
     assert_whole(store, *releases)
     assert all("Other runs" in str(error) for error in errors)
+
+
+def test_a_run_whose_record_others_take_again_and_again_goes_on(
+    old: tuple[StaticFile, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("static_sync.run.random.uniform", lambda _least, _most: 0.0)
+    store = MemoryStore()
+    taken: list[str] = []
+
+    def take(method: str, key: str) -> None:
+        if method == "PUT" and key.startswith(PREFIX + FOLDER) and key not in taken and len(taken) < 7:
+            taken.append(key)
+            history.commit(store, key, Record("release", {}, {}))
+
+    store.before = take
+    run(store, old)
+    assert len(taken) == 7
+    newest = history.Listing(store.listing(), PREFIX).records[-1]
+    record = Record.decode(store.objects[newest.key].data, newest.key)
+    assert (newest.number, record.names()) == (8, {file.name for file in old})
 
 
 def test_a_hashed_file_that_another_run_has_put_is_there_already(old: tuple[StaticFile, ...]) -> None:
