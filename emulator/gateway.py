@@ -72,16 +72,24 @@ class Gateway:
         record.status = response.status
         began = time.perf_counter() - started
 
-        def end(seconds: float, began: float | None) -> None:
-            record.total = seconds
-            self._recorder.end(record)
+        def log(seconds: float, began: float | None) -> None:
             self._log.access(request.method, target, response.status, seconds, self.door.name, record.cold, began)
 
+        def end(seconds: float) -> None:
+            record.total = seconds
+            self._recorder.end(record)
+
+        def end_stream() -> None:
+            seconds = time.perf_counter() - started
+            end(seconds)
+            log(seconds, began)
+
         if isinstance(response.stream, _Body):
-            response.stream.at_end(lambda: end(time.perf_counter() - started, began))
+            response.stream.at_end(end_stream)
         else:
+            end(began)
             # The client need not wait for the log.
-            when_idle(lambda: end(began, None))
+            when_idle(lambda: log(began, None))
         return response
 
     async def replay(self, record: Record) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from emulator.access import guard
 from emulator.blueprint import Cors, Door, LambdaAuthorizer, Route
+from emulator.event_loop import EventLoop
 from emulator.front_doors import build
 from emulator.front_doors.contract import INTEGRATION, SEPARATOR, Failure, Refusal, Refused
 from emulator.function.invocation import FunctionFailed, Invocation, ResponseStream
@@ -118,6 +119,16 @@ def test_a_request_becomes_a_record_and_a_line(bench: Bench) -> None:
     assert record.total is not None
     assert record.total > 0
     assert bench.log.text.endswith("  http_api  cold 250 ms\n")
+
+
+def test_who_has_an_answer_finds_it_among_the_records(bench: Bench) -> None:
+    async def scenario() -> list[bool]:
+        await bench.gateway(door())(request())
+        # Nothing that waits for an idle moment has had one.
+        return [record.ended for record in bench.records]
+
+    with asyncio.Runner(loop_factory=EventLoop) as runner:
+        assert runner.run(scenario()) == [True]
 
 
 @pytest.mark.parametrize(
