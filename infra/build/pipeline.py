@@ -21,7 +21,7 @@ from static_sync.manifest import MANIFEST_NAME
 from ..configuration import Configuration
 from ..exceptions import BuildError, ConfigurationError
 from ..steps import Steps
-from . import archive, bytecode, copy, install, prune, resolve, sizes
+from . import archive, bytecode, copy, ignored, imports, install, prune, resolve, sizes
 from .collect import Collected, collect
 from .distributions import Distribution
 from .package import MANIFEST, Installed, Package, StaticFiles, Zip
@@ -56,6 +56,7 @@ class _Build:
         if collected is not None:
             self._note_differing(collected.differing(distributions))
         self._copy(project, collected)
+        self._note_missing(imports.missing(self._tree, distributions, project.choices))
         with self._steps.step("prune") as step:
             before = sum(_size(path) for path in self._tree.rglob("*"))
             untranslated = prune.untranslated(self._tree)
@@ -84,7 +85,7 @@ class _Build:
     def _inspect(self) -> Project:
         with self._steps.step("project") as step:
             try:
-                project = asyncio.run(inspect(self._configuration.folder, self._variables))
+                project = asyncio.run(inspect(self._configuration.folder, self._variables, choices=True))
             except ProjectError as error:
                 raise ConfigurationError(str(error)) from None
             step.says(f"{project.settings} by {self._configuration.interface}, for {self._target}")
@@ -129,6 +130,13 @@ class _Build:
                 collected.place_manifest(self._tree)
             size = sizes.shown(copied.size)
             step.says(f"{copied.files} files of the project ({size}), {copied.left_out} left out")
+
+    def _note_missing(self, missing: list[str]) -> None:
+        if missing:
+            self._steps.note(
+                f"Asked for, and not in the package: {', '.join(missing)}. Add to the requirements what brings it; or, "
+                f"where no function needs it, leave the file out in {ignored.FILE}"
+            )
 
     def _compile(self) -> None:
         with self._steps.step("compile") as step:

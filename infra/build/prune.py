@@ -11,7 +11,7 @@ from .distributions import Distribution
 
 # Of what Lambda's Python runtimes bring along, boto3 and botocore, and what is needed by these alone.
 # https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-dependencies
-_RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath")
+RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath")
 _TESTS = "tests"
 _IMPORTS_TESTS = re.compile(rb"^\s*(?:from|import)\s+[\w.]*\btests\b", re.MULTILINE)
 
@@ -27,7 +27,7 @@ def prune(
     collected = tuple(f"{source}/" for source in sources)
     left = []
     for distribution in distributions:
-        if runtime_boto3 and distribution.name in _RUNTIME:
+        if runtime_boto3 and distribution.name in RUNTIME:
             _remove(tree, distribution.files)
             shutil.rmtree(distribution.record.parent)
             continue

@@ -41,6 +41,7 @@ def site(tmp_path: Path, local_wheels: Path) -> Path:
         "faas.toml": f'python = "{PYTHON}"\n',
         "locale/de/LC_MESSAGES/django.po": "",
         "broken.py": "def f(:\n",
+        "media.py": "def open(name):\n    import storages\n",
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
@@ -56,14 +57,18 @@ def built(site: Path, **options: bool) -> tuple[Package, list[str]]:
 def test_what_may_be_wrong_is_noted(site: Path) -> None:
     package, said = built(site)
     notes = [line.removeprefix("note").strip() for line in said if line.startswith("note")]
-    assert notes[:2] == [
+    assert notes[:3] == [
         "Not for arm64, and of no use there: several/x86.so",
+        (
+            "Asked for, and not in the package: storages (media.py). Add to the requirements what brings it; or, where "
+            "no function needs it, leave the file out in .faasignore"
+        ),
         (
             "Without a .mo beside it, which is all that Django reads: locale/de/LC_MESSAGES/django.po; run manage.py "
             "compilemessages"
         ),
     ]
-    assert notes[2].startswith(f"Can't be compiled for Python {PYTHON}, nor imported: broken.py:1: ")
+    assert notes[3].startswith(f"Can't be compiled for Python {PYTHON}, nor imported: broken.py:1: ")
     assert (package.static, package.settings, package.architecture) == (None, "settings", "arm64")
     assert any("django.contrib.staticfiles is not in INSTALLED_APPS" in line for line in said)
 
