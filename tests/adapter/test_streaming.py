@@ -77,6 +77,15 @@ def handling(application: Any, interface: Interface, options: Options = STREAMS)
         handler.close()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def little_garbage() -> Iterator[None]:
+    """What was there before takes long to look through, after each of the tests."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def nothing_unretrieved(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """asyncio logs what nobody asked for when it is thrown away."""
