@@ -70,26 +70,22 @@ class Gateway:
         if self._guard is not None:
             self._guard.finish(request, response)
         record.status = response.status
-        began = time.perf_counter() - started
 
-        def log(seconds: float, began: float | None) -> None:
+        def end() -> float:
+            record.total = time.perf_counter() - started
+            self._recorder.end(record)
+            return record.total
+
+        def log(seconds: float, began: float | None = None) -> None:
             self._log.access(request.method, target, response.status, seconds, self.door.name, record.cold, began)
 
-        def end(seconds: float) -> None:
-            record.total = seconds
-            self._recorder.end(record)
-
-        def end_stream() -> None:
-            seconds = time.perf_counter() - started
-            end(seconds)
-            log(seconds, began)
-
         if isinstance(response.stream, _Body):
-            response.stream.at_end(end_stream)
+            began = time.perf_counter() - started
+            response.stream.at_end(lambda: log(end(), began))
         else:
-            end(began)
+            seconds = end()
             # The client need not wait for the log.
-            when_idle(lambda: log(began, None))
+            when_idle(lambda: log(seconds))
         return response
 
     async def replay(self, record: Record) -> None:

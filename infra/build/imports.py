@@ -19,7 +19,7 @@ from .prune import RUNTIME
 
 # What every environment has, besides the standard library.
 _ALWAYS = {*sys.stdlib_module_names, *RUNTIME, "awslambdaric", "__main__"}
-_ELSEWHERE = {"conftest.py", "setup.py", "tests.py"}
+_NEVER_RUN = {"conftest.py", "setup.py", "tests.py"}
 _CAUGHT = {"ImportError", "ModuleNotFoundError", "Exception"}
 
 
@@ -61,7 +61,7 @@ def _named(choices: Choices) -> Iterator[tuple[str, str]]:
 
 def _is_test(name: str) -> bool:
     *folders, last = name.split("/")
-    return "tests" in folders or last in _ELSEWHERE or last.startswith("test_")
+    return "tests" in folders or last in _NEVER_RUN or last.startswith("test_")
 
 
 def _parsed(path: Path) -> ast.AST:
